@@ -1,0 +1,244 @@
+"""One run's parameters: typed, validated, and the same for notebooks, DVC and Python.
+
+A parameter that is unknown, misspelt, of the wrong type or impossible in combination raises a
+`ConfigError` that names the key, its value and what is allowed, before any work starts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mscm_lib.errors import ConfigError
+
+Streams = Literal["quadruple-unshared", "quadruple-shared", "dual"]
+MultiScale = Literal[
+    "mimb", "none", "concatenation", "pyramid", "cross-attention", "self-attention"
+]
+MetricLoss = Literal[
+    "qct", "triplet", "weighted-triplet", "center", "center-triplet", "hetero-center",
+    "hetero-center-triplet", "none",
+]
+Pairing = Literal["cross", "parallel", "own"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+ALB_SOURCES = ("stem", "layer1", "layer2", "layer3")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Parameters of one training and its evaluation; the defaults are the paper's recipe.
+
+    Sizes are pixels, rates are per step, epochs count from 0. The sections follow the method:
+    data, network, loss, schedule, augmentation, evaluation.
+    """
+
+    # --- data: a key of params.yaml's `data` section; the folder of its packed arrays ("" = default)
+    dataset: str = "quick"
+    data_folder: str = ""
+    trial: int = 0  # RegDB's split (1-10); other datasets train once and keep 0
+    seed: int = 0
+    variant: str = "mscmnet"  # a label for tables; what it means is spelled out below
+    height: int = 384
+    width: int = 192
+    # --- network
+    backbone: str = "resnet50"
+    weights: str = "imagenet"  # "imagenet", "none", or the path of a local state dict
+    streams: Streams = "quadruple-unshared"
+    views: Literal[2, 4] = 4  # 4: global and channel views; 2: global views only
+    multi_scale: MultiScale = "mimb"
+    alb_sources: tuple[str, ...] = ALB_SOURCES
+    head_dim: int = 0  # positions an ALB head sees; 0: 9, or the divisor of H*W nearest to it
+    non_local: bool = True
+    # --- loss
+    metric_loss: MetricLoss = "qct"
+    metric_weight: float = 1.0
+    margin: float = 0.7
+    alpha: float = 0.05
+    pairing: Pairing = "cross"
+    # --- batch and schedule
+    identities_per_batch: int = 6
+    images_per_identity: int = 4
+    epochs: int = 150
+    steps_per_epoch: int = 0  # 0: floor(max(#visible, #infrared) / (P*K)), the release's length
+    head_rate: float = 0.1  # neck and classifier
+    trunk_rate: float = 0.01  # everything else
+    warmup_epochs: int = 10
+    milestones: tuple[int, ...] = (25, 90, 120)
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    precision: Precision = "auto"  # auto: bfloat16 where the device has it, float16 with scaling
+    device: str = "auto"
+    channels_last: bool = True
+    compile: bool = False
+    deterministic: bool = True
+    sync_batch_norm: bool = True  # only with more than one process
+    tensorboard: bool = False
+    # --- augmentation: the operations of the four views, one switch each
+    random_crop: bool = True
+    random_flip: bool = True
+    random_erasing: bool = True
+    random_grayscale: bool = True  # V_g
+    channel_exchange: bool = True  # V_c
+    infrared_mix: bool = True  # I_g
+    infrared_scaling: bool = True  # I_c: brightness and per-channel scaling
+    # --- validation and choice of the epoch
+    validation: Literal["merged", "held-out"] = "merged"
+    validate_every: int = 0  # epochs between retrievals on held-out identities; 0: never
+    selection: Literal["last", "best-validation", "best-test"] = "last"
+    # --- evaluation
+    feature: Literal["neck", "pooled", "mix"] = "neck"
+    mix_weight: float = 0.5  # of the neck feature's scores, where feature = "mix"
+    draw: Literal["agw", "official"] = "agw"
+    shots: int = 1
+    gallery_trials: int = 10
+    flip: bool = False
+    rerank: bool = False
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _coerce(field.name, getattr(self, field.name), _HINTS[field.name])
+            object.__setattr__(self, field.name, value)
+        _check(self)
+
+    @classmethod
+    def from_mapping(cls, *layers: Mapping[str, Any]) -> RunConfig:
+        """Defaults overridden by each mapping in turn, the last one winning.
+
+        Raises:
+            ConfigError: a key is unknown (the nearest known one is named), a value is of the wrong
+                type or out of range, or two values cannot be combined.
+        """
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            for key in layer:
+                if key not in _HINTS:
+                    raise ConfigError(unknown_key("parameter", key, list(_HINTS)))
+            merged.update(layer)
+        return cls(**merged)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON and YAML keep them."""
+        values = dataclasses.asdict(self)
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """A validated copy with ``changes``."""
+        return RunConfig.from_mapping(self.as_dict(), changes)
+
+
+_HINTS: dict[str, Any] = typing.get_type_hints(RunConfig)
+
+
+def unknown_key(kind: str, key: str, known: list[str]) -> str:
+    """The message for a key that nobody knows, with the nearest known one."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {key!r}{hint} Known: {', '.join(sorted(known))}"
+
+
+def _coerce(key: str, value: Any, hint: Any) -> Any:
+    """``value`` as ``hint`` wants it; YAML's ``1e-4`` arrives as a string and becomes a number."""
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        allowed = typing.get_args(hint)
+        for option in allowed:
+            if value == option or (isinstance(option, int) and value == str(option)):
+                return option
+        raise ConfigError(f"{key} = {value!r}: expected one of {', '.join(map(repr, allowed))}")
+    if origin is tuple:
+        return _coerce_tuple(key, value, typing.get_args(hint)[0])
+    if isinstance(origin, types.UnionType):
+        raise TypeError(f"{key}: union types are not supported in a configuration")
+    return _coerce_scalar(key, value, hint)
+
+
+def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):  # papermill -p hands lists over as text: "25,90"
+        value = [part for part in value.strip("[]() ").replace("'", "").split(",") if part.strip()]
+        value = [part.strip() for part in value]
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{key} = {value!r}: expected a list of {item.__name__}")
+    return tuple(_coerce_scalar(key, part, item) for part in value)
+
+
+def _coerce_scalar(key: str, value: Any, kind: type) -> Any:
+    if kind is bool:
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if isinstance(value, bool):
+            return value
+    elif kind is str:
+        if isinstance(value, str):
+            return value
+    elif not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        if kind is float and number == number and abs(number) != float("inf"):
+            return number
+        if kind is int and number == number and number == int(number):
+            return int(number)
+    raise ConfigError(f"{key} = {value!r}: expected {_KINDS[kind]}")
+
+
+_KINDS = {bool: "true or false", str: "text", float: "a finite number", int: "a whole number"}
+
+
+def _check(config: RunConfig) -> None:
+    for key in ("identities_per_batch", "images_per_identity", "shots", "gallery_trials"):
+        if getattr(config, key) < 1:
+            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected 1 or more")
+    for key in ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "seed", "validate_every",
+                "head_rate", "trunk_rate", "weight_decay", "margin", "metric_weight"):
+        if getattr(config, key) < 0:
+            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected 0 or more")
+    for key in ("alpha", "mix_weight"):
+        if not 0 <= getattr(config, key) <= 1:
+            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected a number from 0 to 1")
+    for key in ("height", "width"):
+        size = getattr(config, key)
+        if size < 16 or size % 16:
+            raise ConfigError(
+                f"{key} = {size!r}: expected a multiple of 16 (layer 3 is 16 times smaller than "
+                f"the image, and MIMB needs it whole); the nearest is {max(16, round(size / 16) * 16)}"
+            )
+    if config.shots not in (1, 10):
+        raise ConfigError(f"shots = {config.shots!r}: expected 1 (single-shot) or 10 (multi-shot)")
+    _check_network(config)
+
+
+def _check_network(config: RunConfig) -> None:
+    if not config.alb_sources or len(set(config.alb_sources)) != len(config.alb_sources):
+        raise ConfigError(f"alb_sources = {config.alb_sources!r}: expected one to four, no repeats")
+    for source in config.alb_sources:
+        if source not in ALB_SOURCES:
+            raise ConfigError(unknown_key("ALB source", source, list(ALB_SOURCES)))
+    if config.views == 2 and config.streams != "dual":
+        raise ConfigError(f"views = 2 needs streams = 'dual', not {config.streams!r}")
+    if config.views == 2 and config.metric_loss == "qct":
+        raise ConfigError("metric_loss = 'qct' needs views = 4: its centers are over four streams")
+    positions = (config.height // 16) * (config.width // 16)
+    if config.head_dim == 0:
+        object.__setattr__(config, "head_dim", nearest_divisor(positions, 9))
+    if positions % config.head_dim:
+        possible = [d for d in range(1, positions + 1) if positions % d == 0]
+        raise ConfigError(
+            f"head_dim = {config.head_dim!r}: expected a divisor of the {positions} positions of "
+            f"layer 3 at {config.height}x{config.width}, one of {possible}, or 0 to choose"
+        )
+    if config.selection == "best-validation" and config.validation != "held-out":
+        raise ConfigError("selection = 'best-validation' needs validation = 'held-out'")
+    if config.selection != "last" and config.validate_every < 1:
+        raise ConfigError(f"selection = {config.selection!r} needs validate_every of 1 or more")
+
+
+def nearest_divisor(number: int, wanted: int) -> int:
+    """The divisor of ``number`` nearest to ``wanted``; of two equally near, the smaller."""
+    divisors = [d for d in range(1, number + 1) if number % d == 0]
+    return min(divisors, key=lambda d: (abs(d - wanted), d))

@@ -1,0 +1,113 @@
+"""Atomic files: a reader sees the old content or the new, never a part of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mscm_lib.errors import DataError, StorageError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it when the block succeeds.
+
+    The temporary file or folder is removed when the block fails, so nothing half-written is left.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written; ``path`` is untouched.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        raise StorageError(_storage_message(path, error)) from error
+    part = Path(name)
+    try:
+        yield part
+        _flush(part)
+        if path.is_dir() and part.is_dir():
+            _swap_folder(part, path)
+        else:
+            part.replace(path)
+    except OSError as error:
+        _remove(part)
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(_storage_message(path, error)) from error
+    except BaseException:
+        _remove(part)
+        raise
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write ``text`` as UTF-8 with Unix line ends, atomically."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write ``value`` as indented JSON with sorted keys, atomically; the same value, same bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; expected a JSON file made by this study") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); delete it and make it again") from error
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _flush(part: Path) -> None:
+    if part.is_file():
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+
+
+def _swap_folder(part: Path, path: Path) -> None:
+    # A folder cannot be replaced in one call: move the old one aside first, so that a kill between
+    # the two renames leaves either the old or the new folder whole, never a mixture.
+    aside = part.with_suffix(".old")
+    path.rename(aside)
+    part.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove(part: Path) -> None:
+    with suppress(OSError):
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
+
+
+def _storage_message(path: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return (
+        f"{path}: could not be written ({reason}); nothing was changed there. "
+        "Free some space or choose a folder that you may write to, then start again."
+    )
