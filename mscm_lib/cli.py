@@ -1,0 +1,150 @@
+"""The ``mscm`` command: what the Makefile and the pipeline's stages call."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.paths import project_root, resolve
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; a `StudyError` becomes one line on standard error and exit status 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.call(options) or 0
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _study(options: argparse.Namespace) -> int:
+    from mscm_lib.study.settings import load_study
+
+    study = load_study()
+    began = time.monotonic()
+    print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro")
+    status = subprocess.run(["dvc", "repro", *options.targets], cwd=project_root()).returncode
+    if status:
+        print("error: the study stopped; mend what is named above and start it again: "
+              "what is finished stays, and training goes on where it was", file=sys.stderr)
+        return status
+    minutes = (time.monotonic() - began) / 60
+    folder = f"results/{study.name}"
+    print(f"\nDone in {minutes:.1f} min. Where to look:")
+    print(f"  {folder}/reports/index.html   every table, figure and executed notebook")
+    print(f"  {folder}/tables/summary.md    the results table")
+    print("  make lab                      read and run the notebooks")
+    return 0
+
+
+def _preset(options: argparse.Namespace) -> int:
+    from mscm_lib.files import write_text
+    from mscm_lib.study.settings import load_study, preset_paths
+
+    known = {path.stem: path for path in preset_paths()}
+    if options.name not in known:
+        raise ConfigError(f"no preset {options.name!r}; there are: {', '.join(known)}")
+    study = load_study(known[options.name])
+    write_text(resolve("params.yaml"), known[options.name].read_text(encoding="utf-8"))
+    print(f"params.yaml now describes: {study.title}. Make it with: make study")
+    return 0
+
+
+def _strip(options: argparse.Namespace) -> None:
+    from mscm_lib.study.strip import strip_all
+
+    strip_all(resolve("build/stripped"))
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from mscm_lib.study.prepare import prepare
+
+    prepare(options.dataset)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mscm_lib.study.stages import run_stage
+
+    run_stage(options.notebook, options.dataset, options.variant, options.trial, options.seed)
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from mscm_lib.study.tables import write_tables
+
+    write_tables()
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from mscm_lib.reports.figures import write_figures
+
+    write_figures()
+
+
+def _reports(options: argparse.Namespace) -> None:
+    from mscm_lib.reports.pages import write_reports
+
+    write_reports()
+
+
+def _readme(options: argparse.Namespace) -> None:
+    from mscm_lib.reports.readme import refresh
+
+    refresh()
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from mscm_lib.data.doctor import diagnose
+
+    diagnosis = diagnose(options.name, options.root)
+    print(diagnosis.render())
+    return 0 if diagnosis.healthy else 1
+
+
+def _emulate(options: argparse.Namespace) -> None:
+    from mscm_lib.data.emulate import emulate
+
+    emulate(options.name, options.root, scale=options.scale)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mscm", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, call: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(call=call)
+        return command
+
+    study = add("study", _study, "make the chosen study with DVC")
+    study.add_argument("targets", nargs="*", help="stages to make; all when none is named")
+    add("preset", _preset, "choose a study").add_argument("name")
+    add("strip", _strip, "write the stripped copies that stages depend on")
+    add("prepare", _prepare, "pack a dataset's images").add_argument("dataset")
+    run = add("run", _run, "execute one notebook as a pipeline stage")
+    run.add_argument("notebook")
+    run.add_argument("dataset")
+    run.add_argument("variant", nargs="?", default="mscmnet")
+    run.add_argument("trial", nargs="?", type=int, default=0)
+    run.add_argument("seed", nargs="?", type=int, default=0)
+    add("tables", _tables, "collect the runs' metrics into results/<study>/tables")
+    add("figures", _figures, "draw results/<study>/figures from the tables")
+    add("reports", _reports, "render the executed notebooks and the index page")
+    add("readme", _readme, "write the results table into README.md")
+    doctor = add("doctor", _doctor, "look a dataset over: what is there, what is broken, what to do")
+    doctor.add_argument("name", choices=["sysu", "regdb", "llcm", "generated"])
+    doctor.add_argument("root", type=Path)
+    emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
+    emulate.add_argument("name", choices=["sysu", "regdb", "llcm"])
+    emulate.add_argument("root", type=Path)
+    emulate.add_argument("--scale", choices=["full", "miniature"], default="miniature")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Run a notebook through papermill as a pipeline stage does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.files import atomic_path
+from mscm_lib.paths import project_root
+
+
+class NotebookError(StudyError):
+    """A notebook's cell failed; the executed part is kept beside the wanted output."""
+
+
+def execute(stem: str, output: Path, parameters: dict[str, Any]) -> None:
+    """Execute ``notebooks/<stem>.ipynb`` with ``parameters`` into ``output``.
+
+    The kernel runs in the project's root. The executed notebook appears whole or not at all; after
+    a failure what was executed stays at ``<output>.failed.ipynb`` for a look.
+
+    Raises:
+        ConfigError: there is no such notebook.
+        NotebookError: a cell failed; the message is the cell's own error.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    source = project_root() / "notebooks" / f"{stem}.ipynb"
+    if not source.is_file():
+        known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
+        raise ConfigError(unknown_key("notebook", stem, known))
+    failed = output.with_suffix(".failed.ipynb")
+    failed.unlink(missing_ok=True)
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    with atomic_path(output) as part, warnings.catch_warnings():
+        # papermill reads the kind of file from its ending
+        target = part.with_suffix(".ipynb")
+        try:
+            papermill.execute_notebook(
+                str(source), str(target), parameters, kernel_name="python3", log_output=True,
+                stdout_file=sys.stdout, stderr_file=sys.stderr, progress_bar=False,
+                cwd=str(project_root()),
+            )
+        except PapermillExecutionError as error:
+            target.replace(failed)
+            raise NotebookError(
+                f"notebooks/{stem}.ipynb: cell {error.exec_count} failed: {error.ename}: "
+                f"{error.evalue}\nThe executed part is in {failed}"
+            ) from error
+        finally:
+            if target.exists():
+                target.replace(part)
