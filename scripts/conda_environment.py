@@ -31,4 +31,4 @@ def environment(lock: str) -> str:
 if __name__ == "__main__":
     text = environment((ROOT / "requirements.lock").read_text(encoding="utf-8"))
     (ROOT / "environment.yml").write_text(text, encoding="utf-8")
-    sys.stdout.write(f"environment.yml: {text.count('==')} pins\n")
+    sys.stdout.write(f"environment.yml: {text.count(chr(10)) - HEAD.count(chr(10))} pins\n")

@@ -1,0 +1,187 @@
+"""Rendered reports: executed notebooks as self-contained HTML pages, and the index that links them.
+
+Pages load nothing from anywhere: figures are embedded, formulas are MathML, styles are inline.
+The prose comes from today's notebook sources and the outputs from the executed notebook, so that a
+mended sentence shows without running anything again.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import latex2mathml.converter
+import nbformat
+import pandas as pd
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from mscm_lib.errors import DataError
+from mscm_lib.files import atomic_path, read_json, write_text
+from mscm_lib.paths import resolve
+from mscm_lib.study.execute import execute
+from mscm_lib.study.settings import RunName, Study, load_study
+from mscm_lib.study.strip import read_notebook
+
+NARRATIVE = ("11_training_report", "90_results")  # executed here, from what the stages left
+
+
+@dataclass(frozen=True)
+class Report:
+    """One page: its notebook, the executed copy, and how the index names it."""
+
+    stem: str
+    executed: Path
+    page: str
+    label: str
+
+
+def write_reports() -> None:
+    """Render the chosen study's notebooks into ``results/<study>/reports`` with an index page.
+
+    Raises:
+        DataError: a stage's executed notebook is missing.
+        NotebookError: one of the notebooks that read the results failed.
+    """
+    study = load_study()
+    target = resolve(f"results/{study.name}/reports")
+    reports = [*_narrative(study), *_stage_reports(study)]
+    with atomic_path(target) as folder:
+        folder.mkdir()
+        for report in reports:
+            print(f"report {report.page}", flush=True)
+            body, title = render(report.executed, report.stem)
+            write_text(folder / report.page, page(title, body, navigation(study)))
+        write_text(folder / "index.html", page(study.title, _index(study, reports), ""))
+
+
+def _narrative(study: Study) -> list[Report]:
+    reports = []
+    for stem in NARRATIVE:
+        executed = resolve(f"runs/notebooks/{stem}/{study.name}.ipynb")
+        execute(stem, executed, {"study": study.name})
+        reports.append(Report(stem, executed, f"{stem}.html", stem[3:].replace("_", " ")))
+    return reports
+
+
+def _stage_reports(study: Study) -> list[Report]:
+    names = [("21_reference_rankings", dataset, dataset) for dataset in study.data]
+    for stem in ("10_train", "20_evaluate"):
+        names += [(stem, run.folder, _label(run)) for run in study.runs()]
+    reports = []
+    for stem, name, label in names:
+        executed = resolve(f"runs/notebooks/{stem}/{name}.ipynb")
+        if not executed.is_file():
+            raise DataError(f"{executed}: no such file; `dvc repro` makes it, or `dvc checkout`")
+        page_name = f"{stem}--{name.replace('/', '--')}.html"
+        reports.append(Report(stem, executed, page_name, label))
+    return reports
+
+
+def _label(run: RunName) -> str:
+    trial = f", split {run.trial}" if run.trial else ""
+    return f"{run.variant} on {run.dataset}{trial}, seed {run.seed}"
+
+
+def render(executed: Path, stem: str) -> tuple[str, str]:
+    """HTML body and title of an executed notebook, with the prose of its present source.
+
+    Papermill's injected parameters are kept. Where the source's code is no longer the executed
+    one, the executed notebook is shown as it ran.
+    """
+    ran = read_notebook(executed)
+    source = read_notebook(resolve(f"notebooks/{stem}.ipynb"))
+    notebook = _with_prose(ran, source)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = formulas(cell.source)
+    notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    heading = next((c.source for c in source.cells if c.cell_type == "markdown"), stem)
+    return body, heading.splitlines()[0].lstrip("# ")
+
+
+def _with_prose(
+    ran: nbformat.NotebookNode, source: nbformat.NotebookNode
+) -> nbformat.NotebookNode:
+    injected = [c for c in ran.cells if "injected-parameters" in c.metadata.get("tags", [])]
+    executed = [c for c in ran.cells if c.cell_type == "code" and c not in injected]
+    wanted = [c for c in source.cells if c.cell_type == "code"]
+    if [c.source for c in executed] != [c.source for c in wanted]:
+        return ran
+    outputs = iter(executed)
+    cells = []
+    for cell in source.cells:
+        cells.append(next(outputs) if cell.cell_type == "code" else cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += injected
+    return nbformat.v4.new_notebook(cells=cells, metadata=ran.metadata)
+
+
+_MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$\n]+?)\$(?!\w)", re.DOTALL)
+
+
+def formulas(markdown: str) -> str:
+    """``$…$`` and ``$$…$$`` as MathML, which browsers draw without a script."""
+
+    def convert(match: re.Match[str]) -> str:
+        display = "block" if match[1] else "inline"
+        return latex2mathml.converter.convert((match[1] or match[2]).strip(), display=display)
+
+    parts = re.split(r"(```.*?```|`[^`]*`)", markdown, flags=re.DOTALL)  # code stays as it is
+    return "".join(p if p.startswith("`") else _MATH.sub(convert, p) for p in parts)
+
+
+def navigation(study: Study) -> str:
+    """The line above each report that leads back to the index."""
+    return f'<nav><a href="index.html">{html.escape(study.title)}</a></nav>'
+
+
+def page(title: str, body: str, above: str) -> str:
+    """A whole HTML page around ``body``, styles included."""
+    return (
+        "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{html.escape(title)}</title><style>{STYLE}"
+        f"{HtmlFormatter().get_style_defs('.highlight')}</style></head>"
+        f"<body>{above}<main>{body}</main></body></html>\n"
+    )
+
+
+def _index(study: Study, reports: list[Report]) -> str:
+    tables = resolve(f"results/{study.name}/tables")
+    figures = sorted(resolve(f"results/{study.name}/figures").glob("*.png"))
+    summary = pd.read_csv(tables / "summary.csv")
+    provenance = read_json(tables / "provenance.json")
+    parts = [f"<h1>{html.escape(study.title)}</h1>", "<h2>Results</h2>",
+             summary.to_html(index=False, border=0, na_rep="not run", float_format="%.2f")]
+    for figure in figures:
+        link = f"../figures/{figure.name}"
+        text = figure.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        parts.append(f"<figure><img src='{link}' alt='{html.escape(text, quote=True)}'>"
+                     f"<figcaption>{html.escape(text)}</figcaption></figure>")
+    parts.append("<h2>Notebooks</h2><ul>")
+    for report in reports:
+        parts.append(f"<li><a href='{report.page}'>{report.stem}</a>: {html.escape(report.label)}")
+    parts.append("</ul><h2>Tables</h2><ul>")
+    parts += [f"<li><a href='../tables/{t.name}'>{t.name}</a>" for t in sorted(tables.iterdir())]
+    parts.append("</ul><h2>Where these numbers come from</h2>")
+    parts.append(f"<pre>{html.escape(json.dumps(provenance, indent=2))}</pre>")
+    return "\n".join(parts)
+
+
+STYLE = """
+body{margin:0;font:16px/1.55 system-ui,sans-serif;color:#1b1f24;background:#fff}
+nav{padding:.6rem 1rem;border-bottom:1px solid #d8dee4}main{max-width:60rem;margin:0 auto;padding:1rem}
+h1,h2,h3{line-height:1.25}a{color:#0b62c4}.anchor-link,.prompt{display:none}
+img,svg{max-width:100%;height:auto}figure{margin:1.5rem 0}figcaption{color:#57606a;font-size:.9rem}
+pre{overflow-x:auto;font-size:.82rem;line-height:1.4;background:#f6f8fa;padding:.6rem .8rem;border-radius:6px}
+.output pre{background:#fff;border-left:3px solid #d8dee4;border-radius:0}
+table{border-collapse:collapse;font-size:.88rem;display:block;overflow-x:auto;margin:1rem 0}
+th,td{padding:.3rem .7rem;text-align:right;border-bottom:1px solid #d8dee4;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}code{background:#f6f8fa;padding:.1em .3em;border-radius:4px}
+pre code{padding:0}math[display=block]{margin:.8rem 0}
+"""

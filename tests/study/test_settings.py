@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mscm_lib.errors import ConfigError
+from mscm_lib.paths import project_root
+from mscm_lib.study.notebook import Parameters
+from mscm_lib.study.settings import find_study, load_study, load_variants, preset_paths, resolve_run
+
+PRESETS = {path.stem: path for path in preset_paths()}
+
+
+def test_the_quick_study_is_the_default():
+    assert (project_root() / "params.yaml").read_text() == PRESETS["quick"].read_text()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_valid_and_uses_its_own_data_alone(name):
+    study = load_study(PRESETS[name])
+    assert study.name == name
+    assert list(study.runs())
+    others = {key for other, path in PRESETS.items() if other != name
+              for key in load_study(path).data}
+    assert not others & set(study.data)
+
+
+def test_the_papers_studies_keep_the_papers_recipe():
+    for name in ("sysu", "regdb", "llcm"):
+        study = load_study(PRESETS[name])
+        config = resolve_run(study, name, "mscmnet")
+        assert (config.height, config.width, config.epochs) == (384, 192, 150)
+        assert config.milestones == (25, 90, 120)
+    assert load_study(PRESETS["regdb"]).trials == tuple(range(1, 11))
+
+
+def _write(tmp_path: Path, **changes) -> Path:
+    values = yaml.safe_load(PRESETS["quick"].read_text())
+    values.update(changes)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in values.items() if v is not None}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sedes": [1]}, "did you mean 'seeds'"),
+        ({"seeds": None}, "lacks seeds"),
+        ({"variants": ["mscment"]}, "did you mean 'mscmnet'"),
+        ({"run": {"epohcs": 3}}, "did you mean 'epochs'"),
+        ({"datasets": ["other"]}, "list the same names"),
+        ({"data": {"quick": {"reader": "sysy", "source": "x", "height": 96, "width": 48}}},
+         "did you mean 'sysu'"),
+        ({"data": {"quick": {"reader": "sysu", "height": 96, "width": 48}}}, "lacks source"),
+    ],
+)
+def test_a_wrong_study_is_one_error_that_names_the_key(tmp_path, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        load_study(_write(tmp_path, **changes))
+
+
+def test_an_unknown_dataset_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'quick'"):
+        find_study("quik")
+
+
+def test_variants_win_over_the_study():
+    study = load_study(PRESETS["quick"])
+    assert load_variants()["baseline"]["streams"] == "dual"
+    config = resolve_run(study, "quick", "baseline", {"seed": 4})
+    assert (config.streams, config.backbone, config.seed) == ("dual", "resnet18", 4)
+
+
+def test_notebook_parameters_are_checked_by_name():
+    namespace = {"imported": 1}
+    given = Parameters(namespace)
+    namespace.update(dataset="quick", variant="mscmnet", epochs=None, output=None, alpha=0.3)
+    config = given.run_config("output")
+    assert (config.alpha, config.epochs) == (0.3, load_study(PRESETS["quick"]).run["epochs"])
+    namespace["lerning_rate"] = 1
+    with pytest.raises(ConfigError, match="lerning_rate"):
+        given.run_config("output")
+    with pytest.raises(ConfigError, match="unknown parameter"):
+        given.take("dataset", "variant")

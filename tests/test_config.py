@@ -1,0 +1,79 @@
+import pytest
+import yaml
+
+from mscm_lib.config import RunConfig, nearest_divisor
+from mscm_lib.errors import ConfigError
+
+
+def test_defaults_are_the_papers_recipe():
+    config = RunConfig()
+    assert (config.identities_per_batch, config.images_per_identity) == (6, 4)
+    assert (config.margin, config.alpha, config.epochs) == (0.7, 0.05, 150)
+    assert (config.head_rate, config.trunk_rate, config.milestones) == (0.1, 0.01, (25, 90, 120))
+    assert config.head_dim == 9  # 24 x 12 positions, 32 heads of 9
+
+
+def test_numbers_that_yaml_reads_as_text_become_numbers():
+    values = yaml.safe_load("{head_rate: 1e-4, milestones: [3, 5], epochs: '7'}")
+    assert isinstance(values["head_rate"], str)
+    config = RunConfig.from_mapping(values)
+    assert config.head_rate == 1e-4
+    assert config.milestones == (3, 5)
+    assert config.epochs == 7
+
+
+def test_lists_handed_over_as_text_are_read():
+    config = RunConfig.from_mapping({"milestones": "3,5", "alb_sources": "['stem', 'layer2']"})
+    assert config.milestones == (3, 5)
+    assert config.alb_sources == ("stem", "layer2")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"aplha": 0.1}, ["aplha", "did you mean 'alpha'"]),
+        ({"alpha": 2}, ["alpha", "2", "0 to 1"]),
+        ({"alpha": "much"}, ["alpha", "'much'", "number"]),
+        ({"alpha": float("nan")}, ["alpha", "finite"]),
+        ({"epochs": 1.5}, ["epochs", "1.5", "whole number"]),
+        ({"epochs": True}, ["epochs", "True", "whole number"]),
+        ({"non_local": "yes"}, ["non_local", "true or false"]),
+        ({"pairing": "corss"}, ["pairing", "'cross'", "'own'"]),
+        ({"height": 100}, ["height", "100", "multiple of 16", "96"]),
+        ({"height": 0}, ["height", "multiple of 16"]),
+        ({"head_dim": 7}, ["head_dim", "7", "288", "9"]),
+        ({"views": 2}, ["views", "dual"]),
+        ({"views": 2, "streams": "dual"}, ["qct", "views = 4"]),
+        ({"alb_sources": ["stem", "stem"]}, ["alb_sources", "repeats"]),
+        ({"alb_sources": ["layer5"]}, ["layer5", "layer"]),
+        ({"alb_sources": []}, ["alb_sources"]),
+        ({"shots": 3}, ["shots", "3", "10"]),
+        ({"identities_per_batch": 0}, ["identities_per_batch", "1 or more"]),
+        ({"seed": -1}, ["seed", "-1"]),
+        ({"selection": "best-validation"}, ["validation", "held-out"]),
+        ({"selection": "best-test"}, ["validate_every"]),
+        ({"milestones": 25}, ["milestones", "list"]),
+        ({"dataset": 3}, ["dataset", "text"]),
+    ],
+)
+def test_a_wrong_value_is_one_error_naming_the_key(values, words):
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_mapping(values)
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_later_layers_win_and_the_round_trip_is_exact():
+    config = RunConfig.from_mapping({"alpha": 0.1, "seed": 1}, {"alpha": 0.3})
+    assert (config.alpha, config.seed) == (0.3, 1)
+    assert RunConfig.from_mapping(config.as_dict()) == config
+    assert config.replace(seed=5).seed == 5
+
+
+def test_head_dimension_is_the_divisor_nearest_to_nine():
+    assert nearest_divisor(288, 9) == 9
+    assert nearest_divisor(18, 9) == 9
+    assert nearest_divisor(8, 9) == 8
+    assert nearest_divisor(50, 9) == 10
+    assert RunConfig.from_mapping({"height": 64, "width": 32}).head_dim == 8

@@ -1,0 +1,53 @@
+import errno
+
+import pytest
+
+from mscm_lib.errors import DataError, StorageError
+from mscm_lib.files import atomic_path, read_json, write_json, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "table.csv"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic_path(path) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_one_error_that_names_the_file(tmp_path):
+    path = tmp_path / "weights.bin"
+    with pytest.raises(StorageError, match="weights.bin.*No space left") as caught:
+        with atomic_path(path) as part:
+            part.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert "nothing was changed" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    path = tmp_path / "tables"
+    for content in ("one", "two"):
+        with atomic_path(path) as part:
+            part.mkdir()
+            (part / f"{content}.csv").write_text(content)
+    assert [p.name for p in path.iterdir()] == ["two.csv"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_names_the_path(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"file/below\.json"):
+        write_json(tmp_path / "file" / "below.json", {})
+
+
+def test_json_is_stable_and_broken_json_is_named(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"b": 1, "a": "é"})
+    assert path.read_text() == '{\n  "a": "é",\n  "b": 1\n}\n'
+    path.write_text("{")
+    with pytest.raises(DataError, match=r"a\.json.*not readable as JSON"):
+        read_json(path)
+    with pytest.raises(DataError, match="no such file"):
+        read_json(tmp_path / "b.json")

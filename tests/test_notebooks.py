@@ -1,0 +1,50 @@
+"""House rules that every notebook keeps."""
+
+import ast
+
+import nbformat
+import pytest
+
+from mscm_lib.paths import project_root
+
+SOURCES = sorted((project_root() / "notebooks").glob("*.ipynb"))
+assert SOURCES
+
+
+@pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def _code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_sources_hold_no_outputs(notebook):
+    assert all(not cell.outputs and cell.execution_count is None for cell in _code(notebook))
+
+
+def test_one_parameters_cell_of_plain_values(notebook):
+    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    for statement in ast.parse(tagged[0].source).body:
+        assert isinstance(statement, ast.Assign)
+        ast.literal_eval(statement.value)  # no derived values
+
+
+def test_prose_carries_the_thread(notebook):
+    code = _code(notebook)
+    assert 25 <= len(notebook.cells) <= 45
+    assert len(notebook.cells) - len(code) >= len(code)
+    assert notebook.cells[0].source.startswith("# ")
+
+
+def test_code_cells_are_short_and_define_no_classes(notebook):
+    for cell in _code(notebook):
+        assert len(cell.source.splitlines()) <= 10, cell.source
+        tree = ast.parse(cell.source)
+        assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree))
+
+
+def test_kernel_is_python3(notebook):
+    assert notebook.metadata.kernelspec.name == "python3"
