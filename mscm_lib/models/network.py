@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,11 @@ from mscm_lib.models.mimb import Scales
 from mscm_lib.models.multi_scale import build_multi_scale
 from mscm_lib.models.streams import Modality, QuadrupleStream
 from mscm_lib.models.trunk import Trunk
+
+ARCHITECTURE = (
+    "backbone", "streams", "multi_scale", "alb_sources", "head_dim", "non_local", "height", "width",
+)  # fmt: skip
+"""The parameters of a run that shape its network."""
 
 
 class Embedding(NamedTuple):
@@ -118,19 +123,13 @@ class MSCMNet(nn.Module):
     @classmethod
     def from_config(cls, config: RunConfig, identities: int) -> MSCMNet:
         """The network that a run's parameters describe, for ``identities`` training identities."""
-        return cls(
-            identities,
-            backbone=config.backbone,
-            weights=config.weights,
-            streams=config.streams,
-            multi_scale=config.multi_scale,
-            alb_sources=config.alb_sources,
-            head_dim=config.head_dim,
-            non_local=config.non_local,
-            height=config.height,
-            width=config.width,
-            seed=config.seed,
-        )
+        arguments = {key: getattr(config, key) for key in ARCHITECTURE}
+        return cls(identities, weights=config.weights, seed=config.seed, **arguments)
+
+    def architecture(self) -> dict[str, Any]:
+        """Arguments that build this network again, before its weights are loaded; plain values."""
+        values = self.config.as_dict()
+        return {key: values[key] for key in ARCHITECTURE}
 
     def forward(
         self,
@@ -198,5 +197,5 @@ class MSCMNet(nn.Module):
         if images.ndim != 4 or tuple(images.shape[1:]) != expected:
             raise ConfigError(
                 f"images of shape {tuple(images.shape)}: this network takes (B, {expected[0]}, "
-                f"{expected[1]}, {expected[2]}); resize them, or build it with that height and width"
+                f"{expected[1]}, {expected[2]}); resize them, or build it for their size"
             )

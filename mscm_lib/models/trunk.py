@@ -13,9 +13,7 @@ NON_LOCAL_BLOCKS = {"layer2": 2, "layer3": 3}
 """How many of a layer's last blocks are followed by a non-local block (all where it has fewer)."""
 
 
-def layer_with_non_local(
-    blocks: Sequence[nn.Module], channels: int, non_local: int
-) -> nn.Sequential:
+def build_layer(blocks: Sequence[nn.Module], channels: int, non_local: int) -> nn.Sequential:
     """The blocks in a row, with a non-local block after each of the last ``non_local``.
 
     A layer of fewer blocks gets one after every block: ResNet-18 has two blocks a layer, so its
@@ -46,7 +44,7 @@ class Trunk(nn.Module):
         for number, blocks in enumerate(layers, start=1):
             name = f"layer{number}"
             count = NON_LOCAL_BLOCKS.get(name, 0) if non_local else 0
-            built.append(layer_with_non_local(blocks, channels[name], count))
+            built.append(build_layer(blocks, channels[name], count))
         self.layer1, self.layer2, self.layer3, self.layer4 = built
 
     def shallow(self, stem: Tensor) -> dict[str, Tensor]:
