@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PRESET ?= quick
 
-.PHONY: help setup study preset test lint lab lock clean distclean
+.PHONY: help setup study preset rehearse test lint lab lock clean distclean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ study: setup ## make the chosen study: train, evaluate, tables, figures, reports
 
 preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm
 	@mscm preset $(PRESET)
+
+rehearse: setup ## run the paper's three studies on miniature emulated trees
+	@mscm rehearse
 
 test: setup ## lint, types and the whole test suite
 	@bash scripts/test.sh

@@ -92,6 +92,12 @@ def _reports(options: argparse.Namespace) -> None:
     write_reports()
 
 
+def _rehearse(options: argparse.Namespace) -> None:
+    from mscm_lib.study.rehearsal import rehearse
+
+    rehearse(options.names or ("sysu", "regdb", "llcm"))
+
+
 def _readme(options: argparse.Namespace) -> None:
     from mscm_lib.reports.readme import refresh
 
@@ -136,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
     add("figures", _figures, "draw results/<study>/figures from the tables")
     add("reports", _reports, "render the executed notebooks and the index page")
     add("readme", _readme, "write the results table into README.md")
+    rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
+    rehearse.add_argument("names", nargs="*", help="sysu, regdb, llcm; all when none is named")
     doctor = add("doctor", _doctor, "look a dataset over: what is there, what is broken, what to do")
     doctor.add_argument("name", choices=["sysu", "regdb", "llcm", "generated"])
     doctor.add_argument("root", type=Path)

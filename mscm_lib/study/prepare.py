@@ -19,7 +19,7 @@ def prepare(dataset: str) -> PackedDataset:
     if definition.reader == "generated":
         from mscm_lib.data.generated import GeneratedSettings, generate
 
-        settings = GeneratedSettings.from_mapping(definition.settings)
+        settings = GeneratedSettings.preset(**definition.settings)
         generate(settings, definition.folder, definition.height, definition.width)
     else:
         source = open_dataset(definition.reader, resolve(definition.source))

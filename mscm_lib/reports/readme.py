@@ -1,0 +1,35 @@
+"""README.md's results table, written from the tables that a study left."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mscm_lib.errors import DataError
+from mscm_lib.files import write_text
+from mscm_lib.paths import resolve
+
+_BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def refreshed(text: str) -> str:
+    """``text`` with every ``<!-- results: study -->`` block holding that study's summary table.
+
+    Raises:
+        DataError: a block names a study that has no results.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        path = resolve(f"results/{match[2]}/tables/summary.md")
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; make it with `make preset PRESET={match[2]}` "
+                            "and `make study`, or take the block out of README.md")
+        return f"{match[1]}{path.read_text(encoding='utf-8')}{match[3]}"
+
+    return _BLOCK.sub(fill, text)
+
+
+def refresh(path: Path | str = "README.md") -> None:
+    """Rewrite README.md's result blocks in place."""
+    path = resolve(path)
+    write_text(path, refreshed(path.read_text(encoding="utf-8")))

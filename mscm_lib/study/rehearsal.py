@@ -1,0 +1,91 @@
+"""The paper's studies rehearsed on miniature trees: every stage, search, split and draw, small.
+
+Each rehearsal runs in a copy of the project, so that the chosen study is left alone. With real data
+the only differences are the path and the sizes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mscm_lib.data.emulate import emulate
+from mscm_lib.errors import StudyError
+from mscm_lib.files import write_text
+from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.settings import load_study
+
+SIZES = {"height": 64, "width": 32}
+RUN: dict[str, Any] = {
+    "backbone": "resnet18", "weights": "none", "epochs": 2, "steps_per_epoch": 2,
+    "identities_per_batch": 3, "images_per_identity": 2, "warmup_epochs": 1, "milestones": [1],
+}
+LEFT_OUT = ("results/", "dvc.lock", "params.yaml")
+
+
+def rehearse(names: Sequence[str] = ("sysu", "regdb", "llcm")) -> None:
+    """Run the paper's study on a miniature tree of each dataset, below ``build/rehearsal``.
+
+    Raises:
+        ConfigError: a preset is wrong.
+        StudyError: a stage failed; its own message stands above.
+    """
+    began = time.monotonic()
+    for name in names:
+        root = resolve(f"build/rehearsal/{name}")
+        copy_project(root)
+        tree = root / "data/raw" / name
+        if not tree.is_dir():
+            emulate(name, tree, scale="miniature")
+        write_params(root, name)
+        runs = sum(1 for _ in load_study(root / "params.yaml").runs())
+        print(f"rehearsal of {name}: {runs} runs", flush=True)
+        if subprocess.run(["dvc", "repro"], cwd=root, env=environment(root)).returncode:
+            raise StudyError(f"the rehearsal of {name} failed; its files are in {root}")
+    print(f"\nRehearsed in {(time.monotonic() - began) / 60:.1f} min. Where to look:")
+    for name in names:
+        print(f"  build/rehearsal/{name}/results/{name}/reports/index.html")
+
+
+def write_params(root: Path, preset: str) -> None:
+    """The preset's own params.yaml below ``root``, at miniature sizes; nothing else differs."""
+    path = resolve(f"presets/{preset}.yaml")
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for definition in values["data"].values():
+        definition.update(SIZES)
+    values["title"] = f"Rehearsal on a miniature tree: {values['title']}"
+    values["run"] = values["run"] | RUN
+    write_text(root / "params.yaml", yaml.safe_dump(values, sort_keys=False))
+
+
+def copy_project(destination: Path) -> None:
+    """Copy the project's own files (what git tracks or would track) to ``destination``.
+
+    Results, the lock of finished stages and the chosen study stay behind. Files that are there
+    already are brought up to date; what a former rehearsal made is kept for DVC to judge.
+    """
+    source = project_root()
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=source,
+        capture_output=True, text=True,
+    )
+    if listed.returncode:
+        raise StudyError(f"{source}: git could not list the project's files: {listed.stderr.strip()}")
+    for name in listed.stdout.split("\0"):
+        if name and not name.startswith(LEFT_OUT) and (source / name).is_file():
+            target = destination / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target)
+    write_text(destination / ".dvc/config.local", "[core]\n    no_scm = true\n")
+
+
+def environment(root: Path) -> dict[str, str]:
+    """The environment in which ``root``'s own copy of the library is the one that is imported."""
+    return os.environ | {"PYTHONPATH": str(root)}

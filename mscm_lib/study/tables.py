@@ -1,0 +1,138 @@
+"""The study's tables: every finished run's figures, gathered and summed up over seeds and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mscm_lib.config import RunConfig
+from mscm_lib.errors import DataError
+from mscm_lib.files import atomic_path, read_json, write_json, write_text
+from mscm_lib.paths import resolve
+from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
+
+METRICS = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
+LABELS = {"rank1": "R1", "rank5": "R5", "rank10": "R10", "rank20": "R20", "mean_ap": "mAP",
+          "mean_inp": "mINP"}
+RUN = ["dataset", "variant", "trial", "seed"]
+PROTOCOL = ["search", "direction", "scoring", "draw", "shots", "feature", "flip", "rerank"]
+
+
+def write_tables() -> None:
+    """Write ``results/<study>/tables`` from what the chosen study's runs left.
+
+    - ``metrics.csv``: a row for each run, search and feature: means over gallery trials, as fractions
+    - ``histories.csv``: every run's training history
+    - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
+    - ``provenance.json``: of every run
+
+    Raises:
+        DataError: a run has not left what it should have.
+    """
+    study = load_study()
+    metrics = pd.DataFrame(_all_rows(study))
+    summary = summarise(metrics, study)
+    with atomic_path(resolve(f"results/{study.name}/tables")) as folder:
+        folder.mkdir()
+        write_text(folder / "metrics.csv", metrics.to_csv(index=False, float_format="%.6f"))
+        histories = pd.concat(_histories(study), ignore_index=True)
+        write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
+        write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
+        write_text(folder / "summary.md", as_markdown(summary))
+        write_json(folder / "provenance.json", {run.folder: _provenance(run) for run in study.runs()})
+
+
+def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """One row a variant and search: mean and standard deviation over runs, in percent.
+
+    Only the reported feature counts here (see `RunConfig.feature`); the others stand in
+    ``metrics.csv``.
+    """
+    reported = metrics[metrics["reported"]]
+    rows = []
+    for key, group in reported.groupby(["dataset", "search", "direction", "scoring", "variant"],
+                                       sort=False, dropna=False):
+        dataset, search, direction, scoring, variant = key
+        row: dict[str, Any] = {
+            "network": variant, "dataset": dataset,
+            "search": f"{search}, {scoring}" if isinstance(scoring, str) and scoring else search,
+            "query → gallery": direction, "feature": group["feature"].iloc[0], "runs": len(group),
+        }
+        for metric in METRICS:
+            values = group[metric] * 100
+            row[LABELS[metric]] = values.mean()
+            row[f"{LABELS[metric]} sd"] = values.std() if len(values) > 1 else float("nan")
+        row["command"] = _command(study, dataset, variant, group)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def as_markdown(summary: pd.DataFrame) -> str:
+    """The summary as a table for README.md: mean ± standard deviation, a command a row."""
+    shown = ["R1", "R10", "mAP", "mINP"]
+    head = ["network", "search", "query → gallery", "runs", *shown, "command"]
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
+    for _, row in summary.iterrows():
+        cells = [row["network"], row["search"], row["query → gallery"], str(row["runs"])]
+        for label in shown:
+            spread = row[f"{label} sd"]
+            cells.append(f"{row[label]:.1f}" + ("" if pd.isna(spread) else f" ± {spread:.1f}"))
+        lines.append("| " + " | ".join([*cells, f"`{row['command']}`"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _command(study: Study, dataset: str, variant: str, group: pd.DataFrame) -> str:
+    if group["kind"].iloc[0] == "reference":
+        return f"dvc repro reference@{dataset}"
+    runs = sorted({f"{t}-{s}" for t, s in zip(group["trial"], group["seed"], strict=True)})
+    targets = [f"evaluate@{dataset}-{variant}-{run}" for run in runs]
+    return "dvc repro " + " ".join(targets[:1] if len(targets) > 4 else targets)
+
+
+def _all_rows(study: Study) -> Iterator[dict[str, Any]]:
+    for run in study.runs():
+        config = resolve_run(study, run.dataset, run.variant)
+        for row in _metrics(resolve(f"runs/evaluate/{run.folder}/metrics.json")):
+            names = dict(zip(RUN, (run.dataset, run.variant, run.trial, run.seed), strict=True))
+            yield {"kind": "trained", **names, **row, "reported": _reported(row, config)}
+    for dataset in study.data:
+        config = resolve_run(study, dataset, study.variants[0])
+        for row in _metrics(resolve(f"runs/reference/{dataset}/metrics.json")):
+            yield {"kind": "reference", "dataset": dataset, **row,
+                   "reported": _reported(row, config)}
+
+
+def _reported(row: dict[str, Any], config: RunConfig) -> bool:
+    """Whether a row is the one the study reports: the chosen feature, nothing done afterwards."""
+    wanted = row["feature"] in (config.feature, "histogram")
+    return wanted and bool(row["flip"]) == config.flip and bool(row["rerank"]) == config.rerank
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    record = read_json(path)
+    if "rows" not in record:
+        raise DataError(f"{path}: expected `rows` of metrics; delete the run and make it again")
+    return [{key: row.get(key) for key in (*_EXTRA, *PROTOCOL, *METRICS, *_BOUNDS)}
+            | {key: row[key] for key in RUN[1:] if key in row} for row in record["rows"]]
+
+
+_EXTRA = ("protocol", "gallery_trials", "valid_queries")
+_BOUNDS = ("mean_ap_low", "mean_ap_high", "rank1_low", "rank1_high")
+
+
+def _histories(study: Study) -> Iterator[pd.DataFrame]:
+    for run in study.runs():
+        path = resolve(f"runs/train/{run.folder}/history.csv")
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; `dvc repro` makes it")
+        history = pd.read_csv(path)
+        for place, key in enumerate(RUN):
+            history.insert(place, key, getattr(run, key))
+        yield history
+
+
+def _provenance(run: RunName) -> dict[str, Any]:
+    return read_json(resolve(f"runs/train/{run.folder}/run.json"))

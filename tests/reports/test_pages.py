@@ -1,0 +1,53 @@
+import re
+
+import nbformat
+import pytest
+
+from mscm_lib.errors import DataError
+from mscm_lib.reports.pages import _with_prose, formulas, page
+from mscm_lib.reports.readme import refreshed
+
+
+def test_formulas_become_mathml_and_code_stays():
+    text = formulas(r"A loss $L_{QCT}$ and $$\frac{1}{2}$$ but `echo $HOME$` costs \$5 or $6")
+    assert text.count("<math") == 2
+    assert "<mfrac>" in text and "<msub>" in text
+    assert "`echo $HOME$`" in text and r"\$5 or $6" in text
+
+
+def _notebook(prose, output=None):
+    cells = [
+        nbformat.v4.new_markdown_cell(prose),
+        nbformat.v4.new_code_cell("seed = 0", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("print(seed)"),
+    ]
+    if output:
+        injected = nbformat.v4.new_code_cell(
+            "seed = 3", metadata={"tags": ["injected-parameters"]})
+        cells.insert(2, injected)
+        cells[-1].outputs = [nbformat.v4.new_output("stream", text=output)]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def test_prose_is_todays_and_outputs_are_the_runs():
+    merged = _with_prose(_notebook("old words", "3\n"), _notebook("new words"))
+    assert [c.source for c in merged.cells] == ["new words", "seed = 0", "seed = 3", "print(seed)"]
+    assert merged.cells[-1].outputs[0].text == "3\n"
+
+
+def test_a_run_of_other_code_is_shown_as_it_ran():
+    ran, source = _notebook("old words", "3\n"), _notebook("new words")
+    source.cells[-1].source = "print(seed + 1)"
+    assert _with_prose(ran, source) is ran
+
+
+def test_a_page_loads_nothing():
+    text = page("A <title>", "<p>body</p>", "")
+    assert "<title>A &lt;title&gt;</title>" in text
+    assert not re.search(r"(src|href)=|@import|url\(", text)
+
+
+def test_readme_without_results_says_how_to_make_them():
+    with pytest.raises(DataError, match="make preset PRESET=nowhere"):
+        refreshed("<!-- results: nowhere -->\n<!-- end -->")
+    assert refreshed("no block") == "no block"

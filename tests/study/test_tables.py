@@ -1,0 +1,35 @@
+import pandas as pd
+import pytest
+
+from mscm_lib.study.settings import load_study, preset_paths
+from mscm_lib.study.tables import METRICS, as_markdown, summarise
+
+QUICK = load_study(next(path for path in preset_paths() if path.stem == "quick"))
+
+
+def _row(variant, seed, mean_ap, **changes):
+    row = {"kind": "trained", "dataset": "quick", "variant": variant, "trial": 0, "seed": seed,
+           "search": "all", "direction": "infrared → visible", "scoring": None, "feature": "neck",
+           "reported": True, **dict.fromkeys(METRICS, mean_ap)}
+    return row | changes
+
+
+def test_the_summary_is_the_mean_over_runs_of_the_reported_feature():
+    metrics = pd.DataFrame([
+        _row("mscmnet", 0, 0.4), _row("mscmnet", 1, 0.6),
+        _row("mscmnet", 0, 0.9, feature="pooled", reported=False),
+        _row("untrained", 0, 0.1, kind="reference"),
+    ])
+    summary = summarise(metrics, QUICK).set_index("network")
+    assert summary.loc["mscmnet", "mAP"] == pytest.approx(50)
+    assert summary.loc["mscmnet", "mAP sd"] == pytest.approx(100 * 0.2 / 2**0.5)
+    assert summary.loc["mscmnet", "runs"] == 2
+    assert pd.isna(summary.loc["untrained", "mAP sd"])
+
+
+def test_every_row_carries_the_command_that_makes_it_again():
+    metrics = pd.DataFrame([_row("mscmnet", 1, 0.4), _row("untrained", 0, 0.1, kind="reference")])
+    text = as_markdown(summarise(metrics, QUICK))
+    assert "`dvc repro evaluate@quick-mscmnet-0-1`" in text
+    assert "`dvc repro reference@quick`" in text
+    assert "40.0" in text
