@@ -1,7 +1,7 @@
 """What skin, hair, cloth and leather look like to each sensor.
 
 Visible values are display RGB. Near-infrared values are albedos near 850 nm: dyes hardly absorb
-there, so the fibre decides, and black leather is bright while dark wool stays dark. Thermal values
+there, so hue and print are gone and the material decides. Thermal values
 are surface temperatures, 0 at 14 °C and 1 at 36 °C: the better it insulates, the colder it looks.
 """
 
@@ -22,8 +22,8 @@ _HUES = {
 # A material scales and lifts a hue: (scale, lift), then what it is worth to the other sensors.
 _CLOTH = {"cotton": (0.72, 0.26), "wool": (0.80, 0.02), "denim": (0.50, 0.03),
           "leather": (0.20, 0.02), "canvas": (0.85, 0.08)}
-_CLOTH_NIR = {"cotton": 0.82, "wool": 0.22, "denim": 0.42, "leather": 0.62, "canvas": 0.74}
-_CLOTH_THERMAL = {"cotton": 0.66, "wool": 0.40, "denim": 0.54, "leather": 0.28, "canvas": 0.42}
+_CLOTH_NIR = {"cotton": 0.86, "wool": 0.58, "denim": 0.34, "leather": 0.14, "canvas": 0.74}
+_CLOTH_THERMAL = {"cotton": 0.66, "wool": 0.40, "denim": 0.54, "leather": 0.26, "canvas": 0.42}
 _GLOSS = {"leather": 0.30, "cotton": 0.0, "wool": 0.0, "denim": 0.0, "canvas": 0.0}
 _FOLDS = {"leather": 0.14, "cotton": 0.12, "wool": 0.08, "denim": 0.10, "canvas": 0.06}
 # Dyes that absorb in the near infrared, for attributes that the infrared band is made to show.

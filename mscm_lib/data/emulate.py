@@ -1,0 +1,131 @@
+"""Write the generated benchmark to disk as SYSU-MM01, RegDB and LLCM are laid out.
+
+The trees hold everything that the official releases hold (split files, permutations, label lists),
+so the real readers, the doctor and the packer can be exercised to the last file. At scale ``full``
+every published count is met, with small images; at scale ``miniature`` a few identities show the
+same structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from mscm_lib.config import unknown_key
+from mscm_lib.data.emulated_counts import Plan, PlannedImage, llcm_plan, regdb_plan, sysu_plan
+from mscm_lib.data.generated.render import render
+from mscm_lib.data.generated.settings import GeneratedSettings
+from mscm_lib.data.generated.workers import share_out
+from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.files import atomic_path, read_json, write_json
+
+Scale = Literal["full", "miniature"]
+MARKER = "emulated.json"
+_PLANS = {"sysu": sysu_plan, "regdb": regdb_plan, "llcm": llcm_plan}
+_SIZES: dict[str, tuple[int, int]] = {"full": (32, 16), "miniature": (96, 48)}
+
+
+@dataclass(frozen=True)
+class EmulatedTree:
+    """What was written: the folder, and how many images of how many identities."""
+
+    root: Path
+    images: int
+    identities: int
+
+
+def emulate(
+    name: Literal["sysu", "regdb", "llcm"],
+    root: Path | str,
+    scale: Scale = "miniature",
+    *,
+    height: int = 0,
+    width: int = 0,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+) -> EmulatedTree:
+    """Write the generated benchmark under ``root`` in an official layout.
+
+    Args:
+        name: the dataset whose layout is written.
+        root: folder to make; it appears whole or not at all. An emulated tree is replaced.
+        scale: ``full`` meets every published count; ``miniature`` has a few identities.
+        height: of the images in pixels; 0: 32 at full scale, 96 in miniature.
+        width: of the images; 0: half the height.
+        seed: of the people and of the splits.
+        workers: processes; None: one a core.
+        progress: show a bar.
+
+    Raises:
+        ConfigError: an unknown dataset or scale.
+        DataError: ``root`` holds something else than an emulated tree; nothing was touched.
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    if name not in _PLANS:
+        raise ConfigError(unknown_key("dataset", name, list(_PLANS)))
+    if scale not in _SIZES:
+        raise ConfigError(unknown_key("scale", scale, list(_SIZES)))
+    root = Path(root)
+    _refuse_foreign(root)
+    height = height or _SIZES[scale][0]
+    width = width or height // 2
+    plan = _PLANS[name](scale == "full", seed)
+    settings = GeneratedSettings(
+        seed=seed, layout=name,
+        infrared_sensor="thermal" if name == "regdb" else "near-infrared",
+    )
+    with atomic_path(root) as part:
+        for folder in sorted({Path(image.path).parent for image in plan.images}):
+            (part / folder).mkdir(parents=True, exist_ok=True)
+        share_out(
+            partial(_write_images, part, settings, (height, width)), plan.images,
+            workers=workers, progress=progress, description=f"{name} ({scale})",
+        )
+        for file, content in plan.texts.items():
+            (part / file).parent.mkdir(parents=True, exist_ok=True)
+            (part / file).write_text(content, encoding="utf-8", newline="\n")
+        _write_permutations(part, plan)
+        write_json(part / MARKER, _description(name, scale, height, width, seed))
+    identities = len({image.identity for image in plan.images})
+    return EmulatedTree(root, len(plan.images), identities)
+
+
+def _description(name: str, scale: str, height: int, width: int, seed: int) -> dict[str, Any]:
+    return {"layout": name, "scale": scale, "height": height, "width": width, "seed": seed,
+            "note": "drawn by mscm_lib.data.emulate; no image of the real dataset is in here"}
+
+
+def _refuse_foreign(root: Path) -> None:
+    if root.is_dir():
+        if any(root.iterdir()) and not (root / MARKER).is_file():
+            raise DataError(
+                f"{root}: holds files that are no emulated tree (no {MARKER}); "
+                "choose an empty or a new folder"
+            )
+        if (root / MARKER).is_file():
+            read_json(root / MARKER)
+    elif root.exists():
+        raise DataError(f"{root}: is a file; choose a folder")
+
+
+def _write_images(
+    root: Path, settings: GeneratedSettings, size: tuple[int, int], images: Sequence[PlannedImage]
+) -> None:
+    for image in images:
+        pixels = render(settings, image.identity, image.camera, image.shot, *size)
+        options = {"quality": 92} if image.path.endswith(".jpg") else {}
+        Image.fromarray(pixels).save(root / image.path, **options)
+
+
+def _write_permutations(root: Path, plan: Plan) -> None:
+    if plan.permutations is None:
+        return
+    from scipy.io import savemat
+
+    savemat(root / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": plan.permutations})

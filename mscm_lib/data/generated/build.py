@@ -1,0 +1,1 @@
+"""Generate a benchmark into packed arrays, in parallel."""
