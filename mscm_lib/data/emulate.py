@@ -77,15 +77,19 @@ def emulate(
     width = width or height // 2
     plan = _PLANS[name](scale == "full", seed)
     settings = GeneratedSettings(
-        seed=seed, layout=name,
+        seed=seed,
+        layout=name,
         infrared_sensor="thermal" if name == "regdb" else "near-infrared",
     )
     with atomic_path(root) as part:
         for folder in sorted({Path(image.path).parent for image in plan.images}):
             (part / folder).mkdir(parents=True, exist_ok=True)
         share_out(
-            partial(_write_images, part, settings, (height, width)), plan.images,
-            workers=workers, progress=progress, description=f"{name} ({scale})",
+            partial(_write_images, part, settings, (height, width)),
+            plan.images,
+            workers=workers,
+            progress=progress,
+            description=f"{name} ({scale})",
         )
         for file, content in plan.texts.items():
             (part / file).parent.mkdir(parents=True, exist_ok=True)
@@ -97,8 +101,14 @@ def emulate(
 
 
 def _description(name: str, scale: str, height: int, width: int, seed: int) -> dict[str, Any]:
-    return {"layout": name, "scale": scale, "height": height, "width": width, "seed": seed,
-            "note": "drawn by mscm_lib.data.emulate; no image of the real dataset is in here"}
+    return {
+        "layout": name,
+        "scale": scale,
+        "height": height,
+        "width": width,
+        "seed": seed,
+        "note": "drawn by mscm_lib.data.emulate; no image of the real dataset is in here",
+    }
 
 
 def _refuse_foreign(root: Path) -> None:

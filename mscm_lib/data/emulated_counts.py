@@ -159,14 +159,16 @@ def regdb_plan(full: bool, seed: int) -> Plan:
 
 
 def llcm_plan(full: bool, seed: int) -> Plan:
-    """LLCM: 713 + 351 identities (16 + 8 in miniature) in nine cameras; none infrared in the 3rd."""
+    """LLCM: 713 + 351 identities (16 + 8 in miniature), nine cameras, no infrared in the third."""
     trained, tested = (713, 351) if full else (16, 8)
     order = [int(n) + 1 for n in stream(seed, "llcm", "split").permutation(trained + tested)]
     train, test = sorted(order[:trained]), sorted(order[trained:])
     images, texts = [], {}
     totals = {"vis": (16946, 8680), "nir": (13975, 7166)}
-    for kind, cameras, offset in (("vis", LLCM_VISIBLE, 0),
-                                  ("nir", LLCM_INFRARED, INFRARED_OFFSET)):
+    for kind, cameras, offset in (
+        ("vis", LLCM_VISIBLE, 0),
+        ("nir", LLCM_INFRARED, INFRARED_OFFSET),
+    ):
         lines = []
         for half, people in enumerate((train, test)):
             cells = [(p, c) for p in people for c in _llcm_cameras(p) if c in cameras]

@@ -53,12 +53,33 @@ _MATERIALS = ("cotton", "wool", "denim", "leather")
 # In the order in which they become shared as the knob is turned up: what both kinds of camera see
 # in the world first, what only one of them sees last.
 ATTRIBUTES: tuple[Attribute, ...] = (
-    Attribute("upper_kind", ("t-shirt", "shirt", "hoodie", "puffer jacket", "long coat",
-                             "tank top", "blazer", "tunic"), 1, "both"),
-    Attribute("lower_kind", ("straight trousers", "slim trousers", "wide trousers", "shorts",
-                             "short skirt", "long skirt", "cropped trousers", "joggers"), 0, "both"),
-    Attribute("hair_style", ("short", "shaved", "bob", "long", "bun", "ponytail", "afro",
-                             "quiff"), 0, "both"),
+    Attribute(
+        "upper_kind",
+        ("t-shirt", "shirt", "hoodie", "puffer jacket", "long coat", "tank top", "blazer", "tunic"),
+        1,
+        "both",
+    ),
+    Attribute(
+        "lower_kind",
+        (
+            "straight trousers",
+            "slim trousers",
+            "wide trousers",
+            "shorts",
+            "short skirt",
+            "long skirt",
+            "cropped trousers",
+            "joggers",
+        ),
+        0,
+        "both",
+    ),
+    Attribute(
+        "hair_style",
+        ("short", "shaved", "bob", "long", "bun", "ponytail", "afro", "quiff"),
+        0,
+        "both",
+    ),
     Attribute("headwear", ("none", "cap", "beanie", "brimmed hat"), 0, "both"),
     Attribute("back_item", ("none", "daypack", "rucksack", "messenger bag"), 0, "both"),
     Attribute("hand_item", ("none", "handbag", "tote", "briefcase"), 0, "both"),
@@ -70,19 +91,34 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("legs", ("short", "long"), 1, "both"),
     Attribute("scarf", ("none", "scarf"), 0, "both"),
     Attribute("shoe_kind", ("trainers", "boots"), 0, "both"),
-    Attribute("item_material", ("canvas", "leather"), 0, "infrared"),
-    Attribute("shoe_material", ("canvas", "leather"), 0, "infrared"),
-    Attribute("reflective_trim", ("none", "chest band", "sleeve bands", "cuff bands"), 0,
-              "infrared"),
     Attribute("hair_tone", ("black", "brown", "blond", "grey"), 1, "visible", thermal=False),
-    Attribute("upper_pattern", ("plain", "stripes", "narrow stripes", "pinstripes", "check",
-                                "diagonal", "dots", "colour block"), 0, "visible", thermal=False),
+    Attribute(
+        "upper_pattern",
+        (
+            "plain",
+            "stripes",
+            "narrow stripes",
+            "pinstripes",
+            "check",
+            "diagonal",
+            "dots",
+            "colour block",
+        ),
+        0,
+        "visible",
+        thermal=False,
+    ),
     Attribute("lower_pattern", ("plain", "side stripe"), 0, "visible", thermal=False),
     Attribute("upper_colour", _COLOURS, 0, "visible", thermal=False),
     Attribute("lower_colour", _COLOURS, 0, "visible", thermal=False),
     Attribute("skin_tone", ("light", "tan", "brown", "dark"), 1, "visible", thermal=False),
     Attribute("item_colour", ("grey", "red", "yellow", "blue"), 0, "visible", thermal=False),
     Attribute("shoe_colour", ("dark", "white"), 0, "visible", thermal=False),
+    Attribute("item_material", ("canvas", "leather"), 0, "infrared"),
+    Attribute("shoe_material", ("canvas", "leather"), 0, "infrared"),
+    Attribute(
+        "reflective_trim", ("none", "chest band", "sleeve bands", "cuff bands"), 0, "infrared"
+    ),
 )
 TOTAL_BITS = sum(attribute.bits for attribute in ATTRIBUTES)
 

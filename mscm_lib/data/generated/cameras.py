@@ -13,8 +13,14 @@ from mscm_lib.errors import ConfigError
 INFRARED_OFFSET = 10  # LLCM names a place's infrared camera like its visible one; here it is +10
 
 # (number, infrared, indoor, place): SYSU-MM01's cameras 2 and 3 look at the same place.
-_SYSU = ((1, False, True, 1), (2, False, True, 2), (3, True, True, 2),
-         (4, False, False, 4), (5, False, False, 5), (6, True, False, 6))
+_SYSU = (
+    (1, False, True, 1),
+    (2, False, True, 2),
+    (3, True, True, 2),
+    (4, False, False, 4),
+    (5, False, False, 5),
+    (6, True, False, 6),
+)
 _REGDB = ((1, False, False, 1), (2, True, False, 1))
 _LLCM = tuple(
     (camera + INFRARED_OFFSET * infrared, bool(infrared), camera % 2 == 1, camera)
@@ -87,11 +93,16 @@ def _camera(
     warmth = (0.10 if indoor else -0.04) + 0.12 * (u[0] - 0.5)  # tungsten inside, sky outside
     spread = (0.24, 0.30)[infrared]
     return Camera(
-        number=number, infrared=infrared, sensor=sensor, indoor=indoor, place=place,
+        number=number,
+        infrared=infrared,
+        sensor=sensor,
+        indoor=indoor,
+        place=place,
         gain=(0.92 if indoor else 1.04) + spread * (u[1] - 0.5),
         balance=(1 + warmth, 1 - 1.2 * warmth),
         noise={"visible": 0.012, "near-infrared": 0.028, "thermal": 0.018}[sensor]
-        * (0.7 + 0.6 * u[2]) * settings.noise,
+        * (0.7 + 0.6 * u[2])
+        * settings.noise,
         softness={"visible": 0.0008, "near-infrared": 0.0022, "thermal": 0.0075}[sensor]
         * (0.6 + 1.2 * u[3]),
         pitch=0.05 + 0.20 * u[4],

@@ -48,7 +48,8 @@ class Paint:
     def scaled(self, factor: float) -> Paint:
         """The same paint, lighter or darker."""
         return replace(
-            self, base=tuple(snap(factor * v) for v in self.base),
+            self,
+            base=tuple(snap(factor * v) for v in self.base),
             other=tuple(snap(factor * v) for v in self.other),
         )
 
@@ -73,8 +74,13 @@ class Canvas:
         self._y = np.arange(self.height, dtype=np.float32) + np.float32(0.5)
 
     def limb(
-        self, start: tuple[float, float], end: tuple[float, float], radii: tuple[float, float],
-        paint: Paint, *, along: float = 0.0,
+        self,
+        start: tuple[float, float],
+        end: tuple[float, float],
+        radii: tuple[float, float],
+        paint: Paint,
+        *,
+        along: float = 0.0,
     ) -> None:
         """A round-ended limb from ``start`` to ``end`` whose radius goes from one to the other.
 
@@ -87,8 +93,9 @@ class Canvas:
         """
         (ax, ay), (bx, by) = start, end
         reach = max(radii) + 1
-        window = self._window(min(ax, bx) - reach, min(ay, by) - reach,
-                              max(ax, bx) + reach, max(ay, by) + reach)
+        window = self._window(
+            min(ax, bx) - reach, min(ay, by) - reach, max(ax, bx) + reach, max(ay, by) + reach
+        )
         if window is None:
             return
         rows, columns = window
@@ -119,8 +126,9 @@ class Canvas:
         """
         ys = [k[0] for k in knots]
         most = max(k[2] for k in knots) + 2
-        window = self._window(min(k[1] for k in knots) - most, ys[0] - 1,
-                              max(k[1] for k in knots) + most, ys[-1] + 1)
+        window = self._window(
+            min(k[1] for k in knots) - most, ys[0] - 1, max(k[1] for k in knots) + most, ys[-1] + 1
+        )
         if window is None:
             return
         rows, columns = window
@@ -139,8 +147,13 @@ class Canvas:
         self._paint(rows, columns, alpha, u, (1.0, 0.0), across, v, paint)
 
     def ellipse(
-        self, centre: tuple[float, float], radii: tuple[float, float], paint: Paint,
-        *, above: float | None = None, below: float | None = None,
+        self,
+        centre: tuple[float, float],
+        radii: tuple[float, float],
+        paint: Paint,
+        *,
+        above: float | None = None,
+        below: float | None = None,
     ) -> None:
         """An upright ellipse, kept to the part over the line ``above`` or under ``below``."""
         (cx, cy), (rx, ry) = centre, (max(radii[0], 0.3), max(radii[1], 0.3))
@@ -204,8 +217,15 @@ class Canvas:
         return (slice(y0, y1), slice(x0, x1)) if x0 < x1 and y0 < y1 else None
 
     def _paint(
-        self, rows: slice, columns: slice, alpha: Plane, u: Plane, axis: tuple[float, float],
-        across: Plane, along: Plane, paint: Paint,
+        self,
+        rows: slice,
+        columns: slice,
+        alpha: Plane,
+        u: Plane,
+        axis: tuple[float, float],
+        across: Plane,
+        along: Plane,
+        paint: Paint,
     ) -> None:
         """Lay ``paint`` over the window, lit as a cylinder whose surface turns away with ``u``."""
         lx, ly, lz = self._light

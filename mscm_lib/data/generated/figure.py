@@ -27,7 +27,11 @@ class Figure:
     """
 
     def __init__(
-        self, canvas: Canvas, view: Projection, body: Skeleton, values: Mapping[str, str],
+        self,
+        canvas: Canvas,
+        view: Projection,
+        body: Skeleton,
+        values: Mapping[str, str],
         paints: Surfaces,
     ) -> None:
         self.canvas, self.view, self.body = canvas, view, body
@@ -62,9 +66,9 @@ class Figure:
             draw_hand_item(self)
         self._arm(near)
 
-    def trunk_knots(self, room: float, top: float, bottom: float) -> list[
-        tuple[float, float, float]
-    ]:
+    def trunk_knots(
+        self, room: float, top: float, bottom: float
+    ) -> list[tuple[float, float, float]]:
         """Outline of the trunk with ``room`` to spare from height ``top`` down to ``bottom``."""
         build, view = self.body.build, self.view
         hip, shoulder = self.body.hip_height, self.body.shoulder_height
@@ -85,16 +89,23 @@ class Figure:
         return knots
 
     def _legs_by_depth(self) -> list[int]:
-        return sorted((1, -1), key=lambda s: self.view.turned(
-            self.body.knees[s][0], self.body.knees[s][2])[1])
+        return sorted(
+            (1, -1), key=lambda s: self.view.turned(self.body.knees[s][0], self.body.knees[s][2])[1]
+        )
 
     def _segment(
-        self, start: Joint, end: Joint, radii: tuple[float, float], paint: Paint,
+        self,
+        start: Joint,
+        end: Joint,
+        radii: tuple[float, float],
+        paint: Paint,
         along: float = 0.0,
     ) -> None:
         self.canvas.limb(
-            self.view.point(*start), self.view.point(*end),
-            (self.view.length(radii[0]), self.view.length(radii[1])), paint,
+            self.view.point(*start),
+            self.view.point(*end),
+            (self.view.length(radii[0]), self.view.length(radii[1])),
+            paint,
             along=self.view.length(along),
         )
 
@@ -125,8 +136,11 @@ class Figure:
             hem = _ANKLE * cut.hem
             self._segment(knee, _between(knee, ankle, share), (knee_radius, hem), paint, 0.22)
         if self.values["reflective_trim"] == "cuff bands":
-            low = _between(hip, knee, 0.80) if cut.length <= 0.5 else _between(
-                knee, ankle, 0.75 * (cut.length - 0.5) / 0.5)
+            low = (
+                _between(hip, knee, 0.80)
+                if cut.length <= 0.5
+                else _between(knee, ankle, 0.75 * (cut.length - 0.5) / 0.5)
+            )
             high = (low[0], low[1] + 0.016, low[2])
             width = end_radius if cut.length <= 0.5 else 0.5 * (knee_radius + _ANKLE * cut.hem)
             self.band(low, high, width, paints.trim)
@@ -152,8 +166,11 @@ class Figure:
         reach = max(abs(view.turned(k[0], k[2])[0]) for k in knees) + 0.035
         lean = 0.5 * sum(view.turned(k[0], k[2])[0] for k in knees)
         knots = []
-        for height, extra, share in ((waist, 0.0, 0.0), (body.hip_height - 0.03, 0.016, 0.3),
-                                     (hem, cut.skirt, 1.0)):
+        for height, extra, share in (
+            (waist, 0.0, 0.0),
+            (body.hip_height - 0.03, 0.016, 0.3),
+            (hem, cut.skirt, 1.0),
+        ):
             x, y = view.point(0.0, height, 0.0)
             half = view.breadth(body.build.hip + 0.008 + extra, 0.068 + extra)
             half = max(half, view.length(share * reach * min(1.0, cut.length / 0.6)))
@@ -188,8 +205,16 @@ class Figure:
             edges = []
             for height in (level + 0.011, level - 0.011):
                 x, y = view.point(0.0, height, 0.0)
-                edges.append((y, x, view.breadth(
-                    body.build.shoulder * 0.96 + cut.room, 0.070 * body.build.girth + cut.room)))
+                edges.append(
+                    (
+                        y,
+                        x,
+                        view.breadth(
+                            body.build.shoulder * 0.96 + cut.room,
+                            0.070 * body.build.girth + cut.room,
+                        ),
+                    )
+                )
             canvas.sweep(edges, self.paints.trim)
 
     def _quilt(self, knots: list[tuple[float, float, float]]) -> None:
@@ -199,18 +224,27 @@ class Figure:
         for ring in range(1, 6):
             y = snap(top + (bottom - top) * ring / 6)
             near = min(knots, key=lambda k: abs(k[0] - y))
-            self.canvas.sweep([(y - thickness, near[1], near[2] * 0.93),
-                               (y + thickness, near[1], near[2] * 0.93)], seam)
+            self.canvas.sweep(
+                [
+                    (y - thickness, near[1], near[2] * 0.93),
+                    (y + thickness, near[1], near[2] * 0.93),
+                ],
+                seam,
+            )
 
     def _open_front(self, knots: list[tuple[float, float, float]]) -> None:
         view = self.view
         top, bottom = knots[0][0], knots[-1][0]
         shift = view.turned(0.0, 0.05)[0]
-        wedge = [(top, knots[0][1], view.length(0.030 * view.frontal)),
-                 (snap(0.55 * top + 0.45 * bottom), snap(knots[0][1] + view.length(shift)),
-                  view.length(0.024 * view.frontal)),
-                 (bottom, snap(knots[-1][1] + view.length(shift)),
-                  view.length(0.012 * view.frontal))]
+        wedge = [
+            (top, knots[0][1], view.length(0.030 * view.frontal)),
+            (
+                snap(0.55 * top + 0.45 * bottom),
+                snap(knots[0][1] + view.length(shift)),
+                view.length(0.024 * view.frontal),
+            ),
+            (bottom, snap(knots[-1][1] + view.length(shift)), view.length(0.012 * view.frontal)),
+        ]
         self.canvas.sweep(wedge, self.paints.accent)
 
     def _arm(self, side: int) -> None:
@@ -230,16 +264,26 @@ class Figure:
         paint = paints.upper.scaled(shade * 0.97)
         upper_share = min(1.0, cut.sleeve / 0.5)
         end = _between(shoulder, elbow, upper_share)
-        self._segment(shoulder, end, (_SHOULDER * girth * (0.6 + 0.4 * cut.ease),
-                                      _ELBOW * cut.ease), paint)
+        self._segment(
+            shoulder, end, (_SHOULDER * girth * (0.6 + 0.4 * cut.ease), _ELBOW * cut.ease), paint
+        )
         if cut.sleeve > 0.5:
             cuff = _between(elbow, wrist, (cut.sleeve - 0.5) / 0.5)
-            self._segment(elbow, cuff, (_ELBOW * cut.ease, _WRIST * (0.35 + 0.75 * cut.ease)),
-                          paint, _UPPER_LENGTH)
+            self._segment(
+                elbow,
+                cuff,
+                (_ELBOW * cut.ease, _WRIST * (0.35 + 0.75 * cut.ease)),
+                paint,
+                _UPPER_LENGTH,
+            )
         if self.values["reflective_trim"] == "sleeve bands":
             low = _between(shoulder, elbow, 0.62 * upper_share)
-            self.band(low, _between(shoulder, elbow, 0.62 * upper_share - 0.11),
-                      _ELBOW * cut.ease * 1.06, paints.trim)
+            self.band(
+                low,
+                _between(shoulder, elbow, 0.62 * upper_share - 0.11),
+                _ELBOW * cut.ease * 1.06,
+                paints.trim,
+            )
 
     def band(self, low: Joint, high: Joint, radius: float, paint: Paint) -> None:
         """A ring of tape around a limb."""
@@ -252,5 +296,8 @@ _UPPER_LENGTH = 0.16
 
 
 def _between(a: Joint, b: Joint, share: float) -> Joint:
-    return (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share,
-            a[2] + (b[2] - a[2]) * share)
+    return (
+        a[0] + (b[0] - a[0]) * share,
+        a[1] + (b[1] - a[1]) * share,
+        a[2] + (b[2] - a[2]) * share,
+    )

@@ -23,21 +23,32 @@ def draw_head(figure: Figure) -> None:
     middle, half, wide = _centre(figure)
     shoulder = figure.body.shoulder_height
     neck = view.length(0.030)
-    canvas.limb(view.point(0, shoulder + 0.01, 0.0), view.point(0, middle - 0.3 * half, 0.012),
-                (neck, neck), paints.skin.scaled(0.88))
+    canvas.limb(
+        view.point(0, shoulder + 0.01, 0.0),
+        view.point(0, middle - 0.3 * half, 0.012),
+        (neck, neck),
+        paints.skin.scaled(0.88),
+    )
     cut = figure.upper
     if cut.collar:
         x, y = view.point(0, shoulder + 0.022, 0)
-        canvas.ellipse((x, y), (view.length(0.045 + cut.collar), view.length(0.016 + cut.collar)),
-                       paints.upper.scaled(0.92))
+        canvas.ellipse(
+            (x, y),
+            (view.length(0.045 + cut.collar), view.length(0.016 + cut.collar)),
+            paints.upper.scaled(0.92),
+        )
     if cut.hood:
         x, y = view.point(0, shoulder + 0.018, -0.045)
-        canvas.ellipse((x, y), (view.breadth(0.066, 0.05), view.length(0.034)),
-                       paints.upper.scaled(0.9))
+        canvas.ellipse(
+            (x, y), (view.breadth(0.066, 0.05), view.length(0.034)), paints.upper.scaled(0.9)
+        )
         if view.frontal > 0:
-            canvas.limb(view.point(0, shoulder + 0.02, 0.01),
-                        view.point(0, middle - 0.4 * half, 0.012), (neck, neck),
-                        paints.skin.scaled(0.88))
+            canvas.limb(
+                view.point(0, shoulder + 0.02, 0.01),
+                view.point(0, middle - 0.4 * half, 0.012),
+                (neck, neck),
+                paints.skin.scaled(0.88),
+            )
     x, y = view.point(0, middle, 0.012)
     breadth = view.breadth(wide, wide * 1.22)
     height = view.length(half)
@@ -57,15 +68,24 @@ def _face(figure: Figure, x: float, y: float, breadth: float, height: float) -> 
         depth = math.cos(figure.view.yaw - side * 0.42)
         if depth > 0.05:
             eye = x + snap(0.86 * math.sin(figure.view.yaw - side * 0.42)) * breadth
-            canvas.ellipse((snap(eye), snap(y - 0.02 * height)),
-                           (snap(0.14 * breadth * depth), snap(0.055 * height)), feature)
+            canvas.ellipse(
+                (snap(eye), snap(y - 0.02 * height)),
+                (snap(0.14 * breadth * depth), snap(0.055 * height)),
+                feature,
+            )
     if frontal > -0.1:
         nose = figure.paints.skin.scaled(0.82)
-        canvas.ellipse((snap(middle + 0.12 * breadth * snap(right)), snap(y + 0.26 * height)),
-                       (snap(0.13 * breadth), snap(0.15 * height)), nose)
+        canvas.ellipse(
+            (snap(middle + 0.12 * breadth * snap(right)), snap(y + 0.26 * height)),
+            (snap(0.13 * breadth), snap(0.15 * height)),
+            nose,
+        )
         mouth = figure.paints.feature.scaled(1.7)
-        canvas.ellipse((snap(middle * 0.92 + x * 0.08), snap(y + 0.56 * height)),
-                       (snap(0.30 * breadth * max(0.25, frontal)), snap(0.055 * height)), mouth)
+        canvas.ellipse(
+            (snap(middle * 0.92 + x * 0.08), snap(y + 0.56 * height)),
+            (snap(0.30 * breadth * max(0.25, frontal)), snap(0.055 * height)),
+            mouth,
+        )
 
 
 def _hair(figure: Figure, x: float, y: float, breadth: float, height: float) -> None:
@@ -81,26 +101,41 @@ def _hair(figure: Figure, x: float, y: float, breadth: float, height: float) -> 
     edge = y - snap(0.34 + 0.06 * min(0.0, frontal)) * height
     if frontal < 0:
         edge = y + snap(0.62 * min(1.0, -1.6 * frontal)) * height
-    canvas.ellipse((x + back * breadth, snap(y - rise * height)),
-                   (snap(bulk * breadth), snap(height * (1.04 + 0.5 * (bulk - 1)))), paint,
-                   above=snap(edge))
+    canvas.ellipse(
+        (x + back * breadth, snap(y - rise * height)),
+        (snap(bulk * breadth), snap(height * (1.04 + 0.5 * (bulk - 1)))),
+        paint,
+        above=snap(edge),
+    )
     sides = {"bob": 0.72, "long": 0.72, "afro": 0.30}.get(style, 0.05)
     if frontal >= 0:
         for side in (-1, 1):  # hair before the ears, more of it on the side turned away
             lean = side * 0.98 - snap(0.30 * right)
             if abs(lean) <= 1.35:
-                canvas.limb((snap(x + lean * breadth), snap(y - 0.45 * height)),
-                            (snap(x + lean * breadth), snap(y + sides * height)),
-                            (snap(0.20 * bulk * breadth), snap(0.24 * bulk * breadth)), paint)
+                canvas.limb(
+                    (snap(x + lean * breadth), snap(y - 0.45 * height)),
+                    (snap(x + lean * breadth), snap(y + sides * height)),
+                    (snap(0.20 * bulk * breadth), snap(0.24 * bulk * breadth)),
+                    paint,
+                )
     if abs(right) > 0.3:  # the back of the head, in profile
-        canvas.ellipse((snap(x - 0.55 * math.copysign(breadth, right)), snap(y - 0.05 * height)),
-                       (snap(0.62 * bulk * breadth), snap(0.80 * height)), paint)
+        canvas.ellipse(
+            (snap(x - 0.55 * math.copysign(breadth, right)), snap(y - 0.05 * height)),
+            (snap(0.62 * bulk * breadth), snap(0.80 * height)),
+            paint,
+        )
     if style == "quiff":
-        canvas.ellipse((snap(x + snap(0.45 * right) * breadth), snap(y - 1.02 * height)),
-                       (snap(0.72 * breadth), snap(0.30 * height)), paint)
+        canvas.ellipse(
+            (snap(x + snap(0.45 * right) * breadth), snap(y - 1.02 * height)),
+            (snap(0.72 * breadth), snap(0.30 * height)),
+            paint,
+        )
     if style == "bun":
-        canvas.ellipse((snap(x - snap(0.75 * right) * breadth), snap(y - 1.12 * height)),
-                       (snap(0.50 * breadth), snap(0.36 * height)), paint)
+        canvas.ellipse(
+            (snap(x - snap(0.75 * right) * breadth), snap(y - 1.12 * height)),
+            (snap(0.50 * breadth), snap(0.36 * height)),
+            paint,
+        )
 
 
 def draw_long_hair(figure: Figure, *, behind: bool) -> None:
@@ -121,8 +156,14 @@ def draw_long_hair(figure: Figure, *, behind: bool) -> None:
     if behind and style == "long":
         half_width = snap(half_width * 1.15)
     lower = 0.95 if style == "long" else 1.02
-    figure.canvas.sweep([(top[1], top[0], half_width), (snap(0.5 * (top[1] + end[1])), top[0],
-                         half_width), (end[1], end[0], snap(half_width * lower))], paint)
+    figure.canvas.sweep(
+        [
+            (top[1], top[0], half_width),
+            (snap(0.5 * (top[1] + end[1])), top[0], half_width),
+            (end[1], end[0], snap(half_width * lower)),
+        ],
+        paint,
+    )
 
 
 def _hat(figure: Figure, x: float, y: float, breadth: float, height: float) -> None:
@@ -133,14 +174,23 @@ def _hat(figure: Figure, x: float, y: float, breadth: float, height: float) -> N
     right = snap(math.sin(view.yaw))
     brow = snap(y - 0.36 * height)
     crown = {"cap": 1.05, "beanie": 1.22, "brimmed hat": 1.12}[kind]
-    canvas.ellipse((x, snap(y - 0.30 * height)), (snap(1.14 * breadth), snap(crown * height)),
-                   paint, above=brow)
+    canvas.ellipse(
+        (x, snap(y - 0.30 * height)),
+        (snap(1.14 * breadth), snap(crown * height)),
+        paint,
+        above=brow,
+    )
     if kind == "cap" and view.frontal > -0.5:
         visor = snap(x + 0.85 * right * breadth)
-        canvas.ellipse((visor, brow), (snap(0.95 * breadth), snap(0.13 * height)),
-                       paint.scaled(0.8))
+        canvas.ellipse(
+            (visor, brow), (snap(0.95 * breadth), snap(0.13 * height)), paint.scaled(0.8)
+        )
     elif kind == "beanie":
-        canvas.box((x, brow), (snap(1.16 * breadth), snap(0.15 * height)), snap(0.1 * height),
-                   paint.scaled(0.82))
+        canvas.box(
+            (x, brow),
+            (snap(1.16 * breadth), snap(0.15 * height)),
+            snap(0.1 * height),
+            paint.scaled(0.82),
+        )
     elif kind == "brimmed hat":
         canvas.ellipse((x, brow), (snap(2.05 * breadth), snap(0.17 * height)), paint.scaled(0.88))

@@ -7,28 +7,15 @@ that a probe can ask what a network keeps of it and a failure can be laid to a c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pandas as pd
 
 from mscm_lib.data.generated.attributes import ATTRIBUTES
 from mscm_lib.data.generated.cameras import cameras
+from mscm_lib.data.generated.listing import image_keys, image_path
 from mscm_lib.data.generated.people import identity_values
 from mscm_lib.data.generated.settings import GeneratedSettings
 from mscm_lib.data.generated.shots import shot_of
-
-
-def image_path(camera: int, identity: int, shot: int) -> str:
-    """The name of an image, laid out as SYSU-MM01 lays out its files; shots count from 0."""
-    return f"cam{camera}/{identity:04d}/{shot + 1:04d}.png"
-
-
-def image_keys(settings: GeneratedSettings) -> Iterator[tuple[int, int, int]]:
-    """(camera, identity, shot) of every image, in the order of the packed arrays."""
-    for camera in cameras(settings):
-        for identity in range(1, settings.identities + 1):
-            for shot in range(settings.shots):
-                yield camera, identity, shot
 
 
 def attribute_table(settings: GeneratedSettings) -> pd.DataFrame:

@@ -34,9 +34,7 @@ def _normal_quantiles() -> npt.NDArray[np.int16]:
 _QUANTILES = _normal_quantiles()
 
 
-def normal_noise(
-    generator: np.random.Generator, shape: tuple[int, ...]
-) -> npt.NDArray[np.int16]:
+def normal_noise(generator: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.int16]:
     """Gaussian noise of unit variance in steps of 1/64, from one random byte a value."""
     count = int(np.prod(shape))
     noise = np.frombuffer(generator.bytes(count), dtype=np.uint8)

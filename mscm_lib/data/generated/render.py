@@ -56,8 +56,11 @@ def render(
     foot = view.point(0.0, 0.0, 0.0)
     shadow = 0.42 if eye.sensor == "visible" else 0.25
     if eye.sensor != "thermal":
-        canvas.darken((foot[0], snap(foot[1] - 0.004 * height)),
-                      (view.length(0.17), view.length(0.035)), shadow)
+        canvas.darken(
+            (foot[0], snap(foot[1] - 0.004 * height)),
+            (view.length(0.17), view.length(0.035)),
+            shadow,
+        )
     Figure(canvas, view, body, values, surfaces(values, eye.sensor, view.unit)).draw()
     if moment.occluder:
         draw_occluder(canvas, eye, moment)
@@ -73,8 +76,11 @@ def _view(camera: Camera, shot: Shot, height: int, width: int) -> Projection:
     elif shot.truncated == "head":
         unit = unit * 1.10
     return Projection(
-        yaw=shot.yaw, pitch=camera.pitch, unit=snap(unit),
-        x=snap(0.5 * width + shot.shift[0] * height), ground=snap(ground),
+        yaw=shot.yaw,
+        pitch=camera.pitch,
+        unit=snap(unit),
+        x=snap(0.5 * width + shot.shift[0] * height),
+        ground=snap(ground),
     )
 
 

@@ -35,14 +35,28 @@ class Matter:
         return Paint(tuple(snap(factor * v) for v in base), matte=1.0, folds=folds)
 
 
-_WALLS = (Matter((0.74, 0.72, 0.66), 0.60, 0.27), Matter((0.62, 0.68, 0.70), 0.56, 0.26),
-          Matter((0.70, 0.62, 0.52), 0.58, 0.28), Matter((0.80, 0.80, 0.78), 0.66, 0.25))
-_FACADES = (Matter((0.56, 0.40, 0.33), 0.46, 0.22), Matter((0.60, 0.58, 0.54), 0.42, 0.20),
-            Matter((0.68, 0.62, 0.50), 0.50, 0.23), Matter((0.42, 0.44, 0.48), 0.36, 0.18))
-_FLOORS = (Matter((0.50, 0.48, 0.45), 0.44, 0.22), Matter((0.62, 0.58, 0.52), 0.50, 0.24),
-           Matter((0.40, 0.42, 0.44), 0.36, 0.21))
-_PAVINGS = (Matter((0.46, 0.46, 0.46), 0.34, 0.19), Matter((0.56, 0.52, 0.48), 0.40, 0.21),
-            Matter((0.38, 0.38, 0.40), 0.28, 0.17))
+_WALLS = (
+    Matter((0.74, 0.72, 0.66), 0.60, 0.27),
+    Matter((0.62, 0.68, 0.70), 0.56, 0.26),
+    Matter((0.70, 0.62, 0.52), 0.58, 0.28),
+    Matter((0.80, 0.80, 0.78), 0.66, 0.25),
+)
+_FACADES = (
+    Matter((0.56, 0.40, 0.33), 0.46, 0.22),
+    Matter((0.60, 0.58, 0.54), 0.42, 0.20),
+    Matter((0.68, 0.62, 0.50), 0.50, 0.23),
+    Matter((0.42, 0.44, 0.48), 0.36, 0.18),
+)
+_FLOORS = (
+    Matter((0.50, 0.48, 0.45), 0.44, 0.22),
+    Matter((0.62, 0.58, 0.52), 0.50, 0.24),
+    Matter((0.40, 0.42, 0.44), 0.36, 0.21),
+)
+_PAVINGS = (
+    Matter((0.46, 0.46, 0.46), 0.34, 0.19),
+    Matter((0.56, 0.52, 0.48), 0.40, 0.21),
+    Matter((0.38, 0.38, 0.40), 0.28, 0.17),
+)
 _WOOD = Matter((0.46, 0.31, 0.19), 0.62, 0.28)
 _GLASS = Matter((0.36, 0.44, 0.50), 0.14, 0.12)
 _METAL = Matter((0.50, 0.52, 0.54), 0.38, 0.15)
@@ -96,11 +110,23 @@ def _ground(canvas: Canvas, camera: Camera, edge: float, matter: Matter, joints:
     for strip in range(strips):
         y0 = edge + depth * (strip / strips) * (strip / strips)
         y1 = edge + depth * ((strip + 1) / strips) * ((strip + 1) / strips)
-        _block(canvas, 0, y0, wide, y1 + 1,
-               matter.paint(camera.sensor, 0.84 + 0.22 * strip / strips, 0.05))
+        _block(
+            canvas,
+            0,
+            y0,
+            wide,
+            y1 + 1,
+            matter.paint(camera.sensor, 0.84 + 0.22 * strip / strips, 0.05),
+        )
         if strip % 2 and joints:
-            _block(canvas, 0, y0, wide, y0 + max(0.6, 0.003 * height),
-                   matter.paint(camera.sensor, 0.84 - joints))
+            _block(
+                canvas,
+                0,
+                y0,
+                wide,
+                y0 + max(0.6, 0.003 * height),
+                matter.paint(camera.sensor, 0.84 - joints),
+            )
 
 
 def _inside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> None:
@@ -119,10 +145,22 @@ def _inside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> None
             _door(canvas, sensor, x, span, edge, _WOOD if size < 0.6 else _METAL)
         elif pick < 0.62:
             top = (0.10 + 0.10 * size) * height
-            _block(canvas, x, top, x + 0.8 * span, top + 0.26 * height,
-                   (_POSTER if size < 0.5 else _WOOD).paint(sensor, 0.8))
-            _block(canvas, x + 0.02 * height, top + 0.02 * height, x + 0.8 * span - 0.02 * height,
-                   top + 0.24 * height, _POSTER.paint(sensor, 0.8 + 0.6 * u[10 + 3 * item], 0.2))
+            _block(
+                canvas,
+                x,
+                top,
+                x + 0.8 * span,
+                top + 0.26 * height,
+                (_POSTER if size < 0.5 else _WOOD).paint(sensor, 0.8),
+            )
+            _block(
+                canvas,
+                x + 0.02 * height,
+                top + 0.02 * height,
+                x + 0.8 * span - 0.02 * height,
+                top + 0.24 * height,
+                _POSTER.paint(sensor, 0.8 + 0.6 * u[10 + 3 * item], 0.2),
+            )
         elif pick < 0.80:
             _block(canvas, x, 0, x + 0.35 * span, edge + 2, wall.paint(sensor, 0.80, 0.05))
             _block(canvas, x, 0, x + 0.06 * span, edge + 2, wall.paint(sensor, 0.62))
@@ -142,10 +180,23 @@ def _outside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> Non
     for house in range(4):
         span = (0.45 + 0.5 * u[4 + house]) * height
         roof = 0.16 * height * u[8 + house] if u[12 + house] < 0.5 else -1.0
-        _block(canvas, x, roof, x + span, edge + 1,
-               facade.paint(sensor, 0.80 + 0.4 * u[16 + house], 0.08))
-        _windows(canvas, sensor, x + 0.06 * height, span - 0.1 * height,
-                 max(roof, 0) + 0.05 * height, edge - 0.20 * height, 3)
+        _block(
+            canvas,
+            x,
+            roof,
+            x + span,
+            edge + 1,
+            facade.paint(sensor, 0.80 + 0.4 * u[16 + house], 0.08),
+        )
+        _windows(
+            canvas,
+            sensor,
+            x + 0.06 * height,
+            span - 0.1 * height,
+            max(roof, 0) + 0.05 * height,
+            edge - 0.20 * height,
+            3,
+        )
         x += span
     for tree in range(6):
         x = (0.02 + 0.16 * tree + 0.10 * u[24 + tree]) * wide
@@ -153,9 +204,11 @@ def _outside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> Non
             _tree(canvas, sensor, x, edge, (0.10 + 0.10 * u[36 + tree]) * height)
         elif u[30 + tree] < 0.75:
             for bush in range(3):
-                canvas.ellipse((snap(x + 0.10 * height * bush), snap(edge - 0.03 * height)),
-                               (snap(0.10 * height), snap((0.06 + 0.05 * u[36 + tree]) * height)),
-                               _LEAVES.paint(sensor, 0.85 + 0.1 * bush, 0.45))
+                canvas.ellipse(
+                    (snap(x + 0.10 * height * bush), snap(edge - 0.03 * height)),
+                    (snap(0.10 * height), snap((0.06 + 0.05 * u[36 + tree]) * height)),
+                    _LEAVES.paint(sensor, 0.85 + 0.1 * bush, 0.45),
+                )
         elif u[30 + tree] < 0.9:
             _car(canvas, sensor, x, edge, height, u[42 + tree])
     _ground(canvas, camera, edge, paving, 0.10)
@@ -166,8 +219,12 @@ def _outside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> Non
 def _block(
     canvas: Canvas, left: float, top: float, right: float, bottom: float, paint: Paint
 ) -> None:
-    canvas.box((snap((left + right) / 2), snap((top + bottom) / 2)),
-               (snap((right - left) / 2), snap((bottom - top) / 2)), 0.0, paint)
+    canvas.box(
+        (snap((left + right) / 2), snap((top + bottom) / 2)),
+        (snap((right - left) / 2), snap((bottom - top) / 2)),
+        0.0,
+        paint,
+    )
 
 
 def _door(
@@ -175,13 +232,31 @@ def _door(
 ) -> None:
     height = canvas.height
     top = edge - 0.66 * height
-    _block(canvas, x - 0.012 * height, top - 0.012 * height, x + span + 0.012 * height, edge + 1,
-           matter.paint(sensor, 0.62))
+    _block(
+        canvas,
+        x - 0.012 * height,
+        top - 0.012 * height,
+        x + span + 0.012 * height,
+        edge + 1,
+        matter.paint(sensor, 0.62),
+    )
     _block(canvas, x, top, x + span, edge + 1, matter.paint(sensor, 1.0, 0.08))
-    _block(canvas, x + 0.25 * span, top + 0.07 * height, x + 0.75 * span, top + 0.28 * height,
-           _GLASS.paint(sensor, 1.1))
-    _block(canvas, x + 0.82 * span, edge - 0.34 * height, x + 0.92 * span, edge - 0.325 * height,
-           _METAL.paint(sensor, 1.3))
+    _block(
+        canvas,
+        x + 0.25 * span,
+        top + 0.07 * height,
+        x + 0.75 * span,
+        top + 0.28 * height,
+        _GLASS.paint(sensor, 1.1),
+    )
+    _block(
+        canvas,
+        x + 0.82 * span,
+        edge - 0.34 * height,
+        x + 0.92 * span,
+        edge - 0.325 * height,
+        _METAL.paint(sensor, 1.3),
+    )
 
 
 def _windows(
@@ -195,32 +270,53 @@ def _windows(
         for column in range(count):
             left = x + column * pitch
             y = top + row * tall
-            _block(canvas, left, y, left + 0.70 * pitch, y + 0.72 * tall, _METAL.paint(sensor, 1.35))
-            _block(canvas, left + 0.06 * pitch, y + 0.04 * tall, left + 0.64 * pitch,
-                   y + 0.67 * tall, _GLASS.paint(sensor, 0.7 + 0.25 * ((row + column) % 3), 0.15))
+            _block(
+                canvas, left, y, left + 0.70 * pitch, y + 0.72 * tall, _METAL.paint(sensor, 1.35)
+            )
+            _block(
+                canvas,
+                left + 0.06 * pitch,
+                y + 0.04 * tall,
+                left + 0.64 * pitch,
+                y + 0.67 * tall,
+                _GLASS.paint(sensor, 0.7 + 0.25 * ((row + column) % 3), 0.15),
+            )
 
 
 def _tree(canvas: Canvas, sensor: Sensor, x: float, edge: float, crown: float) -> None:
     height = canvas.height
     top = edge - 0.45 * height
-    canvas.limb((snap(x), snap(edge)), (snap(x), snap(top)),
-                (snap(0.022 * height), snap(0.014 * height)), _TRUNK.paint(sensor, 1.0, 0.3))
+    canvas.limb(
+        (snap(x), snap(edge)),
+        (snap(x), snap(top)),
+        (snap(0.022 * height), snap(0.014 * height)),
+        _TRUNK.paint(sensor, 1.0, 0.3),
+    )
     for dx, dy, size in ((-0.6, 0.1, 0.8), (0.6, 0.0, 0.8), (0.0, -0.5, 1.0)):
-        canvas.ellipse((snap(x + dx * crown), snap(top + dy * crown)),
-                       (snap(size * crown), snap(size * crown)),
-                       _LEAVES.paint(sensor, 0.95 - 0.2 * dy, 0.5))
+        canvas.ellipse(
+            (snap(x + dx * crown), snap(top + dy * crown)),
+            (snap(size * crown), snap(size * crown)),
+            _LEAVES.paint(sensor, 0.95 - 0.2 * dy, 0.5),
+        )
 
 
-def _car(
-    canvas: Canvas, sensor: Sensor, x: float, edge: float, height: int, shade: float
-) -> None:
+def _car(canvas: Canvas, sensor: Sensor, x: float, edge: float, height: int, shade: float) -> None:
     body = Matter((0.25 + 0.5 * shade, 0.30, 0.62 - 0.4 * shade), 0.30 + 0.4 * shade, 0.30)
     long = 0.24 * height
-    canvas.ellipse((snap(x), snap(edge - 0.12 * height)), (snap(0.6 * long), snap(0.10 * height)),
-                   _GLASS.paint(sensor))
-    canvas.box((snap(x), snap(edge - 0.07 * height)), (snap(long), snap(0.055 * height)),
-               snap(0.03 * height), body.paint(sensor))
+    canvas.ellipse(
+        (snap(x), snap(edge - 0.12 * height)),
+        (snap(0.6 * long), snap(0.10 * height)),
+        _GLASS.paint(sensor),
+    )
+    canvas.box(
+        (snap(x), snap(edge - 0.07 * height)),
+        (snap(long), snap(0.055 * height)),
+        snap(0.03 * height),
+        body.paint(sensor),
+    )
     for side in (-0.6, 0.6):
-        canvas.ellipse((snap(x + side * long), snap(edge - 0.015 * height)),
-                       (snap(0.042 * height), snap(0.042 * height)),
-                       Matter((0.08, 0.08, 0.08), 0.12, 0.34).paint(sensor))
+        canvas.ellipse(
+            (snap(x + side * long), snap(edge - 0.015 * height)),
+            (snap(0.042 * height), snap(0.042 * height)),
+            Matter((0.08, 0.08, 0.08), 0.12, 0.34).paint(sensor),
+        )

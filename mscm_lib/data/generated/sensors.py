@@ -89,9 +89,7 @@ def _taps(sigma: float) -> tuple[int, ...]:
     if sigma < 0.2:
         return (1,)
     reach = max(1, math.ceil(2.2 * sigma))
-    return tuple(
-        round(64 * math.exp(-0.5 * (i / sigma) ** 2)) for i in range(-reach, reach + 1)
-    )
+    return tuple(round(64 * math.exp(-0.5 * (i / sigma) ** 2)) for i in range(-reach, reach + 1))
 
 
 def _smooth(levels: Levels, taps: tuple[int, ...], axis: int) -> Levels:

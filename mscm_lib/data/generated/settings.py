@@ -40,11 +40,11 @@ class GeneratedSettings:
     train_identities: int = 64
     test_identities: int = 32
     shots: int = 8
-    shared: float = 0.55
-    viewpoint: float = 0.8
-    occlusion: float = 0.15
-    noise: float = 1.0
-    box_error: float = 1.0
+    shared: float = 0.67
+    viewpoint: float = 0.35
+    occlusion: float = 0.10
+    noise: float = 0.6
+    box_error: float = 0.7
     visible_sensor: Sensor = "visible"
     infrared_sensor: Sensor = "near-infrared"
     layout: Layout = "sysu"
@@ -146,6 +146,4 @@ def _check_choice(key: str, value: Any) -> None:
         "layout": typing.get_args(Layout),
     }[key]
     if value not in allowed:
-        raise ConfigError(
-            f"{key} = {value!r}: expected one of {', '.join(map(repr, allowed))}"
-        )
+        raise ConfigError(f"{key} = {value!r}: expected one of {', '.join(map(repr, allowed))}")

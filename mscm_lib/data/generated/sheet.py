@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+from PIL import Image
 
 from mscm_lib.data.generated.cameras import cameras
 from mscm_lib.data.generated.render import render
@@ -14,34 +14,36 @@ from mscm_lib.data.generated.settings import GeneratedSettings
 
 def sample_sheet(
     settings: GeneratedSettings,
-    identities: Sequence[int] = (1, 2, 3, 4, 5, 6),
+    identities: Sequence[int] = (1, 2, 3, 4, 5, 6, 7, 8),
     numbers: Sequence[int] | None = None,
     shot: int = 0,
     height: int = 192,
     width: int = 96,
     gap: int = 4,
-) -> npt.NDArray[np.uint8]:
-    """A picture with a row for each identity and a column for each camera.
+) -> Image.Image:
+    """A picture with a column for each person and a row for each camera.
 
     Args:
         settings: of the benchmark.
-        identities: rows.
-        numbers: columns, camera numbers; all of the layout by default.
+        identities: columns.
+        numbers: rows, camera numbers; by default all of the layout, visible ones above.
         shot: which image of each.
         height: pixels of one image.
         width: pixels of one image.
         gap: white pixels around each image.
 
-    Returns:
-        (rows * (height + gap) + gap, columns * (width + gap) + gap, 3) RGB.
+    Raises:
+        ConfigError: an identity, camera or size that cannot be.
     """
-    columns = list(cameras(settings)) if numbers is None else list(numbers)
-    shape = (len(identities) * (height + gap) + gap, len(columns) * (width + gap) + gap, 3)
+    eyes = cameras(settings)
+    if numbers is None:
+        numbers = sorted(eyes, key=lambda number: (eyes[number].infrared, number))
+    shape = (len(numbers) * (height + gap) + gap, len(identities) * (width + gap) + gap, 3)
     sheet = np.full(shape, 255, dtype=np.uint8)
-    for row, identity in enumerate(identities):
-        for column, camera in enumerate(columns):
+    for row, camera in enumerate(numbers):
+        for column, identity in enumerate(identities):
             y, x = gap + row * (height + gap), gap + column * (width + gap)
             sheet[y : y + height, x : x + width] = render(
                 settings, identity, camera, shot, height, width
             )
-    return sheet
+    return Image.fromarray(sheet)

@@ -71,9 +71,7 @@ def pose(build: Build, phase: float, stride: float, carrying: bool) -> Skeleton:
         swing = max(0.0, math.cos(turn))
         knee_angle = hip_angle - stride * (0.10 + 0.95 * swing * swing)
         flexed[side] = (hip_angle, knee_angle, stride * 0.45 * math.sin(turn + math.pi))
-    drop = max(
-        thigh * math.cos(hip) + shin * math.cos(knee) for hip, knee, _ in flexed.values()
-    )
+    drop = max(thigh * math.cos(hip) + shin * math.cos(knee) for hip, knee, _ in flexed.values())
     hip_height = ankle_height + drop
     shoulder_height = hip_height + (1 - build.head - 0.052 - build.leg)
     hips, knees, ankles, toes = {}, {}, {}, {}
@@ -81,26 +79,40 @@ def pose(build: Build, phase: float, stride: float, carrying: bool) -> Skeleton:
     for side, (hip_angle, knee_angle, arm_angle) in flexed.items():
         across = side * build.hip * 0.52
         hips[side] = (across, hip_height, 0.0)
-        knees[side] = (across * 0.95, hip_height - thigh * math.cos(hip_angle),
-                       thigh * math.sin(hip_angle))
-        ankles[side] = (across * 0.88, knees[side][1] - shin * math.cos(knee_angle),
-                        knees[side][2] + shin * math.sin(knee_angle))
+        knees[side] = (
+            across * 0.95,
+            hip_height - thigh * math.cos(hip_angle),
+            thigh * math.sin(hip_angle),
+        )
+        ankles[side] = (
+            across * 0.88,
+            knees[side][1] - shin * math.cos(knee_angle),
+            knees[side][2] + shin * math.sin(knee_angle),
+        )
         foot = 0.55 * min(0.0, knee_angle)  # a trailing foot points down
-        toes[side] = (across * 1.05, ankles[side][1] - 0.022 + 0.09 * math.sin(foot),
-                      ankles[side][2] + 0.090 * math.cos(foot))
+        toes[side] = (
+            across * 1.05,
+            ankles[side][1] - 0.022 + 0.09 * math.sin(foot),
+            ankles[side][2] + 0.090 * math.cos(foot),
+        )
         if carrying and side == 1:
             arm_angle *= 0.25
         outward = side * 0.16
         shoulders[side] = (side * build.shoulder * 0.90, shoulder_height - 0.022, 0.0)
-        elbows[side] = (shoulders[side][0] + outward * _UPPER_ARM,
-                        shoulders[side][1] - _UPPER_ARM * math.cos(arm_angle),
-                        _UPPER_ARM * math.sin(arm_angle))
+        elbows[side] = (
+            shoulders[side][0] + outward * _UPPER_ARM,
+            shoulders[side][1] - _UPPER_ARM * math.cos(arm_angle),
+            _UPPER_ARM * math.sin(arm_angle),
+        )
         bend = arm_angle + (0.10 if carrying and side == 1 else 0.22 + 0.35 * max(0.0, arm_angle))
-        wrists[side] = (elbows[side][0] + 0.3 * outward * _FOREARM,
-                        elbows[side][1] - _FOREARM * math.cos(bend),
-                        elbows[side][2] + _FOREARM * math.sin(bend))
-    return Skeleton(build, hips, knees, ankles, toes, shoulders, elbows, wrists,
-                    hip_height, shoulder_height)
+        wrists[side] = (
+            elbows[side][0] + 0.3 * outward * _FOREARM,
+            elbows[side][1] - _FOREARM * math.cos(bend),
+            elbows[side][2] + _FOREARM * math.sin(bend),
+        )
+    return Skeleton(
+        build, hips, knees, ankles, toes, shoulders, elbows, wrists, hip_height, shoulder_height
+    )
 
 
 @dataclass(frozen=True)

@@ -14,26 +14,55 @@ from mscm_lib.data.generated.attributes import Sensor
 from mscm_lib.data.generated.canvas import Paint, snap
 
 _HUES = {
-    "grey": (0.56, 0.56, 0.57), "red": (0.74, 0.16, 0.17), "orange": (0.84, 0.46, 0.14),
-    "yellow": (0.82, 0.74, 0.20), "green": (0.22, 0.54, 0.27), "teal": (0.14, 0.55, 0.58),
-    "blue": (0.18, 0.32, 0.74), "purple": (0.50, 0.24, 0.62),
-    "dark": (0.16, 0.15, 0.16), "white": (0.88, 0.88, 0.86),
+    "grey": (0.56, 0.56, 0.57),
+    "red": (0.74, 0.16, 0.17),
+    "orange": (0.84, 0.46, 0.14),
+    "yellow": (0.82, 0.74, 0.20),
+    "green": (0.22, 0.54, 0.27),
+    "teal": (0.14, 0.55, 0.58),
+    "blue": (0.18, 0.32, 0.74),
+    "purple": (0.50, 0.24, 0.62),
+    "dark": (0.16, 0.15, 0.16),
+    "white": (0.88, 0.88, 0.86),
 }
 # A material scales and lifts a hue: (scale, lift), then what it is worth to the other sensors.
-_CLOTH = {"cotton": (0.72, 0.26), "wool": (0.80, 0.02), "denim": (0.50, 0.03),
-          "leather": (0.20, 0.02), "canvas": (0.85, 0.08)}
+_CLOTH = {
+    "cotton": (0.72, 0.26),
+    "wool": (0.80, 0.02),
+    "denim": (0.50, 0.03),
+    "leather": (0.20, 0.02),
+    "canvas": (0.85, 0.08),
+}
 _CLOTH_NIR = {"cotton": 0.86, "wool": 0.58, "denim": 0.34, "leather": 0.14, "canvas": 0.74}
 _CLOTH_THERMAL = {"cotton": 0.66, "wool": 0.40, "denim": 0.54, "leather": 0.26, "canvas": 0.42}
 _GLOSS = {"leather": 0.30, "cotton": 0.0, "wool": 0.0, "denim": 0.0, "canvas": 0.0}
 _FOLDS = {"leather": 0.14, "cotton": 0.12, "wool": 0.08, "denim": 0.10, "canvas": 0.06}
 # Dyes that absorb in the near infrared, for attributes that the infrared band is made to show.
-_DYE_NIR = {"grey": 1.0, "red": 0.62, "orange": 0.80, "yellow": 0.92, "green": 0.50, "teal": 0.70,
-            "blue": 0.42, "purple": 0.86, "dark": 1.0, "white": 1.3}
-_SKIN = {"light": (0.88, 0.70, 0.60), "tan": (0.78, 0.57, 0.44),
-         "brown": (0.57, 0.39, 0.28), "dark": (0.35, 0.24, 0.18)}
+_DYE_NIR = {
+    "grey": 1.0,
+    "red": 0.62,
+    "orange": 0.80,
+    "yellow": 0.92,
+    "green": 0.50,
+    "teal": 0.70,
+    "blue": 0.42,
+    "purple": 0.86,
+    "dark": 1.0,
+    "white": 1.3,
+}
+_SKIN = {
+    "light": (0.88, 0.70, 0.60),
+    "tan": (0.78, 0.57, 0.44),
+    "brown": (0.57, 0.39, 0.28),
+    "dark": (0.35, 0.24, 0.18),
+}
 _SKIN_NIR = {"light": 0.80, "tan": 0.72, "brown": 0.63, "dark": 0.54}
-_HAIR = {"black": (0.09, 0.08, 0.08), "brown": (0.29, 0.19, 0.12),
-         "blond": (0.74, 0.58, 0.33), "grey": (0.62, 0.61, 0.60)}
+_HAIR = {
+    "black": (0.09, 0.08, 0.08),
+    "brown": (0.29, 0.19, 0.12),
+    "blond": (0.74, 0.58, 0.33),
+    "grey": (0.62, 0.61, 0.60),
+}
 _HAIR_NIR = {"black": 0.26, "brown": 0.40, "blond": 0.64, "grey": 0.54}
 _MATTE = {"visible": 0.55, "near-infrared": 0.30, "thermal": 0.93}
 
@@ -103,7 +132,10 @@ class _Dresser:
         self.matte = _MATTE[sensor]
 
     def plain(
-        self, rgb: tuple[float, float, float], near_infrared: float, thermal: float,
+        self,
+        rgb: tuple[float, float, float],
+        near_infrared: float,
+        thermal: float,
         folds: float = 0.03,
     ) -> Paint:
         if self.sensor == "visible":
@@ -112,9 +144,7 @@ class _Dresser:
             return Paint((near_infrared,), matte=self.matte, folds=folds)
         return Paint((thermal,), matte=self.matte, folds=0.02)
 
-    def cloth(
-        self, hue: str, material: str, pattern: str = "plain", period: float = 0.04
-    ) -> Paint:
+    def cloth(self, hue: str, material: str, pattern: str = "plain", period: float = 0.04) -> Paint:
         if self.sensor == "thermal":
             return Paint((_CLOTH_THERMAL[material],), matte=self.matte, folds=0.10)
         if self.sensor == "near-infrared":
@@ -126,6 +156,11 @@ class _Dresser:
             bright = 0.3 * base[0] + 0.6 * base[1] + 0.1 * base[2] > 0.42
             other = tuple(snap(0.34 * v if bright else 0.45 * v + 0.46) for v in base)
         return Paint(
-            base, other if pattern != "plain" else (), pattern, snap(period * self.unit),
-            self.matte, _GLOSS[material], _FOLDS[material],
+            base,
+            other if pattern != "plain" else (),
+            pattern,
+            snap(period * self.unit),
+            self.matte,
+            _GLOSS[material],
+            _FOLDS[material],
         )

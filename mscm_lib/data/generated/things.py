@@ -18,11 +18,15 @@ def draw_back_item(figure: Figure) -> None:
     view, canvas, paint = figure.view, figure.canvas, figure.paints.item
     if kind == "messenger bag":
         x, y = view.point(-figure.body.build.hip - 0.012, figure.body.hip_height - 0.005, -0.03)
-        canvas.box((x, y), (view.breadth(0.036, 0.080), view.length(0.058)), view.length(0.012),
-                   paint)
-        canvas.box((x, snap(y - view.length(0.026))),
-                   (view.breadth(0.036, 0.080), view.length(0.030)), view.length(0.008),
-                   paint.scaled(0.84))
+        canvas.box(
+            (x, y), (view.breadth(0.036, 0.080), view.length(0.058)), view.length(0.012), paint
+        )
+        canvas.box(
+            (x, snap(y - view.length(0.026))),
+            (view.breadth(0.036, 0.080), view.length(0.030)),
+            view.length(0.008),
+            paint.scaled(0.84),
+        )
         return
     if kind not in _PACKS:
         return
@@ -32,10 +36,18 @@ def draw_back_item(figure: Figure) -> None:
     tall = view.length(half_height)
     canvas.box((x, y), (wide, tall), view.length(0.030), paint)
     if view.frontal < 0.3:  # the pocket and the flap are on the outside
-        canvas.box((x, snap(y + 0.42 * tall)), (snap(0.74 * wide), snap(0.40 * tall)),
-                   view.length(0.018), paint.scaled(0.80))
-        canvas.box((x, snap(y - 0.62 * tall)), (snap(0.92 * wide), snap(0.05 * tall)),
-                   1.0, paint.scaled(0.62))
+        canvas.box(
+            (x, snap(y + 0.42 * tall)),
+            (snap(0.74 * wide), snap(0.40 * tall)),
+            view.length(0.018),
+            paint.scaled(0.80),
+        )
+        canvas.box(
+            (x, snap(y - 0.62 * tall)),
+            (snap(0.92 * wide), snap(0.05 * tall)),
+            1.0,
+            paint.scaled(0.62),
+        )
 
 
 def draw_strap(figure: Figure) -> None:
@@ -49,14 +61,21 @@ def draw_strap(figure: Figure) -> None:
     thin = view.length(0.0105)
     front = 0.072 + figure.upper.room
     if kind == "messenger bag":
-        canvas.limb(view.point(0.055, body.shoulder_height + 0.012, 0.02),
-                    view.point(-body.build.hip, body.hip_height + 0.03, 0.03), (thin, thin), paint)
+        canvas.limb(
+            view.point(0.055, body.shoulder_height + 0.012, 0.02),
+            view.point(-body.build.hip, body.hip_height + 0.03, 0.03),
+            (thin, thin),
+            paint,
+        )
         return
     for side in (1, -1):
         across = side * body.build.shoulder * 0.56
-        canvas.limb(view.point(across, body.shoulder_height + 0.008, 0.02),
-                    view.point(across * 1.12, body.shoulder_height - 0.15, front), (thin, thin),
-                    paint)
+        canvas.limb(
+            view.point(across, body.shoulder_height + 0.008, 0.02),
+            view.point(across * 1.12, body.shoulder_height - 0.15, front),
+            (thin, thin),
+            paint,
+        )
 
 
 def draw_hand_item(figure: Figure) -> None:
@@ -74,8 +93,12 @@ def draw_hand_item(figure: Figure) -> None:
     wide = view.breadth(0.024, half_length)
     tall = view.length(half_height)
     for side in (-1, 1):
-        canvas.limb(hand, (snap(x + side * 0.6 * wide), snap(y - tall)),
-                    (view.length(0.006), view.length(0.006)), paint.scaled(0.8))
+        canvas.limb(
+            hand,
+            (snap(x + side * 0.6 * wide), snap(y - tall)),
+            (view.length(0.006), view.length(0.006)),
+            paint.scaled(0.8),
+        )
     corner = view.length({"handbag": 0.026, "tote": 0.004, "briefcase": 0.008}[kind])
     canvas.box((x, y), (wide, tall), corner, paint)
     if kind == "briefcase":
@@ -92,5 +115,9 @@ def draw_scarf(figure: Figure) -> None:
     canvas.ellipse((x, y), (view.length(0.062), view.length(0.028)), paint.scaled(1.05))
     if view.frontal > -0.25:
         end = 0.030
-        canvas.limb(view.point(end, shoulder + 0.02, 0.06), view.point(end, shoulder - 0.14, 0.085),
-                    (view.length(0.021), view.length(0.024)), paint)
+        canvas.limb(
+            view.point(end, shoulder + 0.02, 0.06),
+            view.point(end, shoulder - 0.14, 0.085),
+            (view.length(0.021), view.length(0.024)),
+            paint,
+        )

@@ -24,8 +24,13 @@ def available_cores() -> int:
 
 
 def share_out(
-    function: Callable[[Sequence[Task]], object], tasks: Sequence[Task], *, chunk: int = 128,
-    workers: int | None = None, progress: bool = True, description: str = "images",
+    function: Callable[[Sequence[Task]], object],
+    tasks: Sequence[Task],
+    *,
+    chunk: int = 128,
+    workers: int | None = None,
+    progress: bool = True,
+    description: str = "images",
 ) -> None:
     """Call ``function`` on consecutive chunks of ``tasks``, in this process or in several.
 
@@ -42,7 +47,11 @@ def share_out(
     chunks = [tasks[i : i + chunk] for i in range(0, len(tasks), chunk)]
     terminal = sys.stderr.isatty()
     with tqdm(
-        total=len(tasks), desc=description, unit="img", disable=not progress, ascii=not terminal,
+        total=len(tasks),
+        desc=description,
+        unit="img",
+        disable=not progress,
+        ascii=not terminal,
         mininterval=0.2 if terminal else _LOG_INTERVAL,
     ) as bar:
         for done in _results(function, chunks, workers):
