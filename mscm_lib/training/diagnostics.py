@@ -1,0 +1,88 @@
+"""Signs of a healthy training, taken from a step now and then.
+
+One for each way in which this network is known to fail: streams that do not differ, separation
+hinges that are all slack or all taut, parts that get no gradient.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+PAIRS = {"visible": ("v_g", "v_c"), "infrared": ("i_g", "i_c"), "modalities": ("v_g", "i_g")}
+"""Streams compared: both views of a modality, and the global views of the two modalities."""
+
+
+def gradient_norms(network: nn.Module) -> dict[str, Tensor]:
+    """Euclidean norm of the gradient of each direct part of ``network``: streams, trunk, …"""
+    norms = {}
+    for name, part in network.named_children():
+        gradients = [p.grad for p in part.parameters() if p.grad is not None]
+        if gradients:
+            norms[name] = torch.stack(torch._foreach_norm(gradients)).norm()
+    return norms
+
+
+def active_separation(pooled: Tensor, streams: int, images: int, margin: float) -> Tensor:
+    """Share of the separation term's hinges that are active, () in [0, 1].
+
+    A hinge belongs to a feature and the center of another identity over all streams, and is active
+    where their Euclidean distance is below ``margin``.
+
+    Args:
+        pooled: (S·P·K, C) features, stream by stream, identity by identity.
+        streams: S.
+        images: K, images of an identity in a stream.
+        margin: of the separation term.
+    """
+    by_identity = pooled.view(streams, -1, images, pooled.shape[1])  # (S, P, K, C)
+    centers = by_identity.mean(dim=(0, 2))  # (P, C)
+    near = torch.cdist(pooled, centers) < margin  # (n, P)
+    identities = len(centers)
+    own = torch.arange(identities, device=pooled.device).repeat_interleave(images).repeat(streams)
+    others = own[:, None] != torch.arange(identities, device=pooled.device)
+    return (near & others).sum() / others.sum()
+
+
+def alignments(features: Tensor, streams: int) -> dict[str, Tensor]:
+    """What linear CKA of each pair of `PAIRS` is made of, to be summed over batches.
+
+    Args:
+        features: (S·B, …), stream by stream; row i of each stream shows the same identity.
+        streams: S, 4 or 2.
+
+    Returns:
+        For each pair, (3,): unbiased HSIC of (x, y), (x, x), (y, y). Sums over batches estimate
+        the whole set's without the bias of small batches; `similarity` makes the ratio.
+
+    Source: Song et al., JMLR 2012 (unbiased HSIC); Nguyen et al., ICLR 2021 (minibatch CKA).
+    """
+    names = ("v_g", "v_c", "i_g", "i_c") if streams == 4 else ("v_g", "i_g")
+    rows = features.flatten(1).float().unflatten(0, (streams, -1))  # (S, B, D)
+    grams = {name: _gram(x) for name, x in zip(names, rows, strict=True)}
+    return {
+        pair: torch.stack([_hsic(grams[a], grams[b]) for a, b in ((x, y), (x, x), (y, y))])
+        for pair, (x, y) in PAIRS.items()
+        if x in grams and y in grams
+    }
+
+
+def similarity(sums: list[float]) -> float:
+    """Linear CKA from summed `alignments`: 1 for features alike up to rotation and scale."""
+    cross, first, second = sums
+    product_ = first * second
+    return cross / product_**0.5 if product_ > 0 else float("nan")
+
+
+def _gram(x: Tensor) -> Tensor:
+    """(B, D) → (B, B) inner products with an empty diagonal."""
+    gram = x @ x.T
+    return gram - torch.diag(gram.diagonal())
+
+
+def _hsic(k: Tensor, other: Tensor) -> Tensor:
+    n = len(k)
+    trace = (k * other).sum()
+    total = k.sum() * other.sum() / ((n - 1) * (n - 2))
+    mixed = 2 * (k.sum(0) @ other.sum(0)) / (n - 2)
+    return (trace + total - mixed) / (n * (n - 3))

@@ -1,0 +1,304 @@
+"""The loop: epochs of steps, a saved state after each, and exactly the same ending if resumed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from mscm_lib.config import RunConfig
+from mscm_lib.errors import TrainingError
+from mscm_lib.losses import build_metric_loss
+from mscm_lib.models import MSCMNet
+from mscm_lib.training import diagnostics
+from mscm_lib.training.distributed import Group, gather_rows, synchronise_batch_norm
+from mscm_lib.training.hardware import Hardware
+from mscm_lib.training.history import MEASURES, history_row
+from mscm_lib.training.meter import POLL_STEPS, Meter
+from mscm_lib.training.objective import Objective, Parts
+from mscm_lib.training.preparation import Material
+from mscm_lib.training.progress import epoch_line
+from mscm_lib.training.retrieval import Retrieval
+from mscm_lib.training.schedule import rate_factor
+from mscm_lib.training.scope import Interruption
+from mscm_lib.training.state import Place, StateFolder, random_states, restore_random_states
+
+DIAGNOSE_STEPS = 10
+"""Steps between diagnostics, which cost a few per cent of a step."""
+
+SAVE_SECONDS = 300.0
+"""A state is saved inside an epoch too when the last one is older than this."""
+
+
+class Trainer:
+    """One process's part in one training.
+
+    Args:
+        config: the run's parameters.
+        material: data, sampler and loader, checked.
+        hardware: device and number format.
+        group: the processes of this training.
+        state: where the resumable state lies.
+        retrieval: measures the network on held-out images every few epochs; None for never.
+        log: takes a line of text.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        material: Material,
+        hardware: Hardware,
+        group: Group,
+        state: StateFolder,
+        retrieval: Retrieval | None,
+        log: Callable[[str], None],
+    ) -> None:
+        self.config, self.material, self.hardware = config, material, hardware
+        self.group, self.state, self.retrieval, self.log = group, state, retrieval, log
+        self.network = MSCMNet.from_config(config, material.identities)
+        self.metric_loss = _metric_loss(config, material.identities, self.network.channels)
+        self.place = Place()
+        self._assemble()
+        self.optimizer = self._build_optimizer()
+        self.scaler = torch.amp.GradScaler(hardware.device.type, enabled=hardware.scaled)
+        self.meter = self._new_meter()
+        self._saved_at = time.monotonic()
+
+    def _assemble(self) -> None:
+        """Move to the device, synchronise, compile, and share the gradients' average."""
+        network: nn.Module = self.network
+        if self.group.many and self.config.sync_batch_norm:
+            network = synchronise_batch_norm(network, self.hardware.device)
+        self.network = self.hardware.place(network)  # type: ignore[assignment]
+        if self.metric_loss is not None:
+            self.metric_loss.to(self.hardware.device)
+        if self.config.compile:
+            self.network.compile()
+        objective: nn.Module = Objective(
+            self.network, self.metric_loss, self.config.metric_weight, self.hardware, self.group
+        )
+        if self.group.many:
+            gpu = self.hardware.device.type == "cuda"
+            objective = DistributedDataParallel(
+                objective,
+                device_ids=[self.hardware.device.index] if gpu else None,
+                gradient_as_bucket_view=True,
+            )
+        self.objective = objective
+
+    def _build_optimizer(self) -> torch.optim.SGD:
+        head = list(self.network.head_parameters())
+        if self.metric_loss is not None:  # learned centers start from nothing, as the head does
+            head += list(self.metric_loss.parameters())
+        groups = [
+            {"params": list(self.network.trunk_parameters()), "base": self.config.trunk_rate},
+            {"params": head, "base": self.config.head_rate},
+        ]
+        return torch.optim.SGD(
+            groups,
+            lr=self.config.trunk_rate,
+            momentum=self.config.momentum,
+            nesterov=self.config.momentum > 0,
+            weight_decay=self.config.weight_decay,
+            fused=True,
+        )
+
+    def _new_meter(self) -> Meter:
+        parts = [n for n, part in self.network.named_children() if any(True for _ in part.parameters())]
+        return Meter(MEASURES + [f"gradient_{part}" for part in parts], self.hardware.device)
+
+    def fit(self, interruption: Interruption) -> None:
+        """Train to the last epoch, from the saved state if there is one.
+
+        Raises:
+            TrainingError: a loss was not finite.
+            KeyboardInterrupt, SystemExit: a signal came; the state is saved.
+        """
+        self._resume()
+        self.objective.train()
+        for epoch in range(self.place.epoch, self.config.epochs):
+            self._run_epoch(epoch, interruption)
+
+    # --- one epoch
+
+    def _run_epoch(self, epoch: int, interruption: Interruption) -> None:
+        factor = rate_factor(self.config, epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base"] * factor
+        began, first, waited = time.monotonic(), self.place.step, 0.0
+        batches = self.material.loader.epoch(epoch, first)
+        steps = self.material.steps
+        for step in range(first, steps):
+            asked = time.monotonic()
+            views, labels = next(batches)
+            waited += time.monotonic() - asked
+            self._step(step, views, labels)
+            self.place.step = step + 1
+            bad = self.meter.first_bad(step)
+            if bad is not None:
+                self._stop(epoch, bad)
+            self._save_or_leave(step, interruption)
+        self._close_epoch(epoch, steps - first, began, waited)
+
+    def _save_or_leave(self, step: int, interruption: Interruption) -> None:
+        """Save inside an epoch when a signal has come or the last state is old.
+
+        Several processes must do so together, and agree on it only every `POLL_STEPS` steps.
+        """
+        if self.group.many and step % POLL_STEPS:
+            return
+        old = time.monotonic() - self._saved_at > SAVE_SECONDS
+        signal_number, old = self.group.share((interruption.number, old))
+        if signal_number is not None or old:
+            self.save()
+        if signal_number is not None:
+            self.log(f"interrupted; the state is in {self.state.path}")
+            interruption.leave(signal_number)
+
+    def _step(self, step: int, views: tuple[Tensor, ...], labels: Tensor) -> None:
+        views = tuple(self.hardware.arrange(view) for view in views)
+        parts: Parts = self.objective(views, labels)
+        self.scaler.scale(parts.loss).backward()
+        measures = {
+            "identity_loss": parts.identity,
+            "metric_loss": parts.metric,
+            "correct": parts.correct,
+        }
+        if step % DIAGNOSE_STEPS == 0:
+            measures |= self._diagnose(views, parts)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.meter.add(measures)
+        self.meter.note(parts.loss, step)
+
+    @torch.no_grad()
+    def _diagnose(self, views: tuple[Tensor, ...], parts: Parts) -> dict[str, Tensor]:
+        self.scaler.unscale_(self.optimizer)
+        norms = diagnostics.gradient_norms(self.network)
+        found = {f"gradient_{name}": norm for name, norm in norms.items()}
+        streams = len(views)
+        pooled = gather_rows(parts.pooled, streams, self.group)
+        found["active_separation"] = diagnostics.active_separation(
+            pooled, streams, self.config.images_per_identity, self.config.margin
+        )
+        found["diagnosed"] = torch.ones((), device=pooled.device)
+        return found | self._similarities(views, pooled)
+
+    def _similarities(self, views: tuple[Tensor, ...], pooled: Tensor) -> dict[str, Tensor]:
+        """Parts of the streams' similarity at the stems and after the trunk."""
+        stems = self.network.streams
+        stems.eval()  # a second pass must not move the running statistics
+        four = views if len(views) == 4 else (views[0], None, views[1], None)
+        with self.hardware.autocast():
+            shallow = stems(four)
+        stems.train()
+        found = {}
+        for place, features in (("stem", shallow), ("pooled", pooled)):
+            for pair, sums in diagnostics.alignments(features, len(views)).items():
+                for name, value in zip(("xy", "xx", "yy"), sums, strict=True):
+                    found[f"{place}_{pair}_{name}"] = value
+        return found
+
+    def _close_epoch(self, epoch: int, steps: int, began: float, waited: float) -> None:
+        totals, bad = self.meter.totals(self.group)
+        sums = dict(zip(self.meter.names, totals.tolist(), strict=True))
+        if bad is not None or not math.isfinite(sums["identity_loss"] + sums["metric_loss"]):
+            self._stop(epoch, bad)
+        seconds = time.monotonic() - began
+        row = history_row(self.config, epoch, self.material.steps, self.group.size, sums)
+        self.place.timing.append(
+            {"epoch": epoch, "steps": steps, "seconds": seconds, "waited": waited}
+        )
+        if self.retrieval is not None and self.retrieval.due(epoch):
+            row |= self._retrieve(epoch)
+        self.place.history.append(row)
+        self.place.epoch, self.place.step = epoch + 1, 0
+        self.meter = self._new_meter()
+        self.save()
+        per_step = seconds / max(steps, 1)
+        images = self.config.views * self.material.pairs
+        left = per_step * self.material.steps * (self.config.epochs - epoch - 1)
+        self.log(epoch_line(row, self.config.epochs, images / per_step, left))
+
+    def _retrieve(self, epoch: int) -> dict[str, float]:
+        """Retrieval figures of this epoch; keeps the weights where the selection rule says so."""
+        assert self.retrieval is not None
+        figures: dict[str, float] = {}
+        if self.group.writes:
+            figures = self.retrieval.measure(self.network, self.hardware)
+        figures = self.group.share(figures)
+        self.objective.train()
+        score = self.retrieval.score(figures)
+        if score is not None and score > self.place.best_score:
+            self.place.best_epoch, self.place.best_score = epoch, score
+            if self.group.writes:
+                self.state.save_best(self.network.state_dict())
+        return figures
+
+    def _stop(self, epoch: int, step: int | None) -> NoReturn:
+        step = self.material.steps - 1 if step is None else step
+        kept = self.state.path / "state.safetensors"
+        last = f"the last good state is {kept}" if kept.is_file() else "no state was saved before it"
+        raise TrainingError(
+            f"the loss was not finite in epoch {epoch}, step {step}, whose batch held the "
+            f"identities {self.material.identities_of(epoch, step)}; {last}. "
+            "Lower head_rate and trunk_rate, lengthen warmup_epochs, or set precision = 'float32'"
+        )
+
+    # --- state
+
+    def save(self) -> None:
+        """Save everything that the rest of the run depends on; all processes call it together."""
+        sums, bad = self.meter.totals(self.group)
+        if bad is not None:
+            self._stop(self.place.epoch, bad)
+        if self.group.writes:
+            self.place.scaler = self.scaler.state_dict()
+            self.state.save(self.place, {**self._tensors(), "meter": sums})
+        self._saved_at = time.monotonic()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
+        if self.metric_loss is not None:
+            for name, tensor in self.metric_loss.state_dict().items():
+                tensors[f"metric_loss.{name}"] = tensor
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            if slots.get("momentum_buffer") is not None:
+                tensors[f"momentum.{index}"] = slots["momentum_buffer"]
+        return tensors | random_states(self.hardware.device)
+
+    def _resume(self) -> None:
+        stored = self.state.load()
+        if stored is None:
+            return
+        self.place, tensors = stored
+        self.network.load_state_dict(_below("network.", tensors))
+        if self.metric_loss is not None:
+            self.metric_loss.load_state_dict(_below("metric_loss.", tensors))
+        optimizer = self.optimizer.state_dict()
+        optimizer["state"] = {
+            int(index): {"momentum_buffer": buffer}
+            for index, buffer in _below("momentum.", tensors).items()
+        }
+        self.optimizer.load_state_dict(optimizer)
+        self.scaler.load_state_dict(self.place.scaler)
+        if self.group.writes:  # the sums of all processes go on in one of them
+            self.meter.sums.copy_(tensors["meter"])
+        restore_random_states(tensors, self.hardware.device)
+        self.log(f"going on from epoch {self.place.epoch}, step {self.place.step}")
+
+
+def _metric_loss(config: RunConfig, identities: int, channels: int) -> nn.Module | None:
+    if config.metric_loss == "none" or config.metric_weight == 0:
+        return None
+    return build_metric_loss(config, identities, channels)
+
+
+def _below(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
