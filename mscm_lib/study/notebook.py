@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import pandas as pd
@@ -26,11 +27,15 @@ class Parameters:
         self._before = set(namespace) | {"given"}
 
     def values(self) -> dict[str, Any]:
-        """What was set, by name, leaving out private names and IPython's own."""
+        """What was set, by name, leaving out what was imported, private names and IPython's own."""
         return {
             key: value
             for key, value in self._namespace.items()
-            if key not in self._before and not key.startswith("_") and key not in _IPYTHON
+            if key not in self._before
+            and not key.startswith("_")
+            and key not in _IPYTHON
+            and not isinstance(value, types.ModuleType)
+            and not callable(value)
         }
 
     def take(self, *known: str) -> dict[str, Any]:
