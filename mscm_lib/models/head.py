@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from mscm_lib.models.precision import without_autocast
 
 
 class Output(NamedTuple):
@@ -22,16 +25,29 @@ class Output(NamedTuple):
     logits: Tensor
 
 
-def gem(x: Tensor) -> Tensor:
-    """Generalised-mean pooling, p = 3: ``(mean(x³) + 1e-12)^(1/3)``, in float32.
+class GeM(torch.autograd.Function):
+    """Generalised-mean pooling, p = 3: ``f = (mean(x³) + 1e-12)^(1/3)``, in float32.
 
-    Args:
-        x: (B, C, H, W), not negative, as after a ReLU.
-
-    Returns:
-        (B, C) float32.
+    The gradient is ``x² / (N f²)`` with N = H·W. Written out because layer 4 gives the widest map
+    of all: only that map itself, in whatever precision it came, is kept for the backward pass,
+    where autograd would keep a float32 copy and make four more.
     """
-    return (x.float().pow(3).mean(dim=(2, 3)) + 1e-12).pow(1 / 3)
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """(B, C, H, W), not negative, as after a ReLU → (B, C) float32."""
+        wide = x.float()
+        pooled = ((wide * wide).mul_(wide).mean(dim=(2, 3)) + 1e-12).pow(1 / 3)  # (B, C)
+        ctx.save_for_backward(x, pooled)
+        return pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Gradient by f, (B, C) → by x, (B, C, H, W)."""
+        x, pooled = ctx.saved_tensors
+        factor = gradient / (pooled.square() * x[0, 0].numel())  # (B, C)
+        return x.float().square().mul_(factor[:, :, None, None]).to(x.dtype)
 
 
 class Head(nn.Module):
@@ -58,12 +74,7 @@ class Head(nn.Module):
     def forward(self, x: Tensor) -> Output:
         """(n, C, H, W) → pooled (n, C), neck (n, C), logits (n, identities)."""
         # Pooling, neck and logits stay out of half precision: they are small and feed the losses.
-        if torch.is_autocast_enabled(x.device.type):
-            with torch.autocast(x.device.type, enabled=False):
-                return self._describe(x)
-        return self._describe(x)
-
-    def _describe(self, x: Tensor) -> Output:
-        pooled = gem(x).to(self.neck.weight.dtype)
-        neck = self.neck(pooled)
-        return Output(pooled, neck, self.classifier(neck))
+        with without_autocast(x.device.type):
+            pooled = GeM.apply(x).to(self.neck.weight.dtype)  # (n, C)
+            neck = self.neck(pooled)
+            return Output(pooled, neck, self.classifier(neck))

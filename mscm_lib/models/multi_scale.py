@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mscm_lib.config import nearest_divisor
-from mscm_lib.models.alb import ALB, MLP, Attention, source_conv
+from mscm_lib.models.alb import ALB, source_conv
+from mscm_lib.models.attention import MLP, Attention
 from mscm_lib.models.mimb import MIMB, Scales
 
 
