@@ -76,11 +76,9 @@ def emulate(
     height = height or _SIZES[scale][0]
     width = width or height // 2
     plan = _PLANS[name](scale == "full", seed)
-    settings = GeneratedSettings(
-        seed=seed,
-        layout=name,
-        infrared_sensor="thermal" if name == "regdb" else "near-infrared",
-    )
+    settings = GeneratedSettings(seed=seed, layout=name)
+    if name == "regdb":  # no dye and no print reaches a thermal camera, so it can share less
+        settings = settings.replace(infrared_sensor="thermal", shared=0.55)
     with atomic_path(root) as part:
         for folder in sorted({Path(image.path).parent for image in plan.images}):
             (part / folder).mkdir(parents=True, exist_ok=True)
@@ -129,8 +127,7 @@ def _write_images(
 ) -> None:
     for image in images:
         pixels = render(settings, image.identity, image.camera, image.shot, *size)
-        options = {"quality": 92} if image.path.endswith(".jpg") else {}
-        Image.fromarray(pixels).save(root / image.path, **options)
+        Image.fromarray(pixels).save(root / image.path, quality=92)  # BMP ignores the quality
 
 
 def _write_permutations(root: Path, plan: Plan) -> None:

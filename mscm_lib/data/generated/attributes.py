@@ -80,7 +80,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         0,
         "both",
     ),
-    Attribute("headwear", ("none", "cap", "beanie", "brimmed hat"), 0, "both"),
+    Attribute("headwear", ("none", "headphones", "cap", "beanie"), 0, "both"),
     Attribute("back_item", ("none", "daypack", "rucksack", "messenger bag"), 0, "both"),
     Attribute("hand_item", ("none", "handbag", "tote", "briefcase"), 0, "both"),
     Attribute("upper_material", _MATERIALS, 1, "infrared"),

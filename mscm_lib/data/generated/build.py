@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mscm_lib.data.generated.ledger import attribute_table, ledger, shot_table
-from mscm_lib.data.generated.listing import fingerprint, image_keys, image_table, manifest
+from mscm_lib.data.generated.listing import image_keys, image_table, manifest
 from mscm_lib.data.generated.render import render
 from mscm_lib.data.generated.settings import SIZES, GeneratedSettings
 from mscm_lib.data.generated.workers import share_out
@@ -76,12 +76,7 @@ def generate(
             frame.to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
         write_json(
             part / "manifest.json",
-            {
-                **manifest(settings),
-                "height": height,
-                "width": width,
-                "fingerprint": fingerprint(settings),
-            },
+            {**manifest(settings), "height": height, "width": width},
         )
     return folder
 

@@ -90,15 +90,15 @@ def _camera(
     draw = stream(settings.seed, "camera", number)
     sensor = settings.sensors[infrared]
     u = [float(value) for value in draw.random(12)]
-    warmth = (0.10 if indoor else -0.04) + 0.12 * (u[0] - 0.5)  # tungsten inside, sky outside
-    spread = (0.24, 0.30)[infrared]
+    warmth = (0.07 if indoor else -0.02) + 0.10 * (u[0] - 0.5)  # tungsten inside, sky outside
+    spread = 0.24
     return Camera(
         number=number,
         infrared=infrared,
         sensor=sensor,
         indoor=indoor,
         place=place,
-        gain=(0.92 if indoor else 1.04) + spread * (u[1] - 0.5),
+        gain=(0.96 if indoor else 1.02) + spread * (u[1] - 0.5),
         balance=(1 + warmth, 1 - 1.2 * warmth),
         noise={"visible": 0.012, "near-infrared": 0.028, "thermal": 0.018}[sensor]
         * (0.7 + 0.6 * u[2])

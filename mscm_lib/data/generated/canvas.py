@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Plane = npt.NDArray[np.float32]
+Plane = npt.NDArray[np.floating[Any]]  # float32 throughout
 _GRID = 256.0
 
 
@@ -240,7 +241,7 @@ class Canvas:
             shade = shade + peak * peak * paint.gloss
         mix = None
         if paint.other and paint.pattern != "plain":
-            mix = _pattern(paint.pattern, across, along, paint.period)
+            mix = _pattern(paint.pattern, across, along, paint.period, u)
         for channel, value in enumerate(paint.base):
             plane = self.planes[channel, rows, columns]
             colour = shade * value
@@ -268,8 +269,8 @@ def _wave(position: Plane, period: float) -> Plane:
     return np.clip(triangle * (0.25 * period) * 0.5 + 0.5, 0, 1)
 
 
-def _pattern(name: str, across: Plane, along: Plane, period: float) -> Plane:
-    """Share of the second colour at each point of a garment."""
+def _pattern(name: str, across: Plane, along: Plane, period: float, u: Plane) -> Plane:
+    """Share of the second colour at each point of a garment; ``u`` is -1 and 1 at its edges."""
     if name == "stripes":
         return _wave(along, 1.7 * period)
     if name == "narrow stripes":
@@ -284,4 +285,4 @@ def _pattern(name: str, across: Plane, along: Plane, period: float) -> Plane:
         return np.maximum(_wave(along, period) + _wave(across, period) - 1, 0)
     if name == "colour block":
         return np.clip(along - 2.2 * period + 0.5, 0, 1)
-    return np.clip(np.abs(across) - 0.55 * period + 0.5, 0, 1)  # a stripe down both sides
+    return np.clip((np.abs(u) - 0.55) * 8, 0, 1)  # a stripe down both sides

@@ -18,6 +18,7 @@ class Upper:
         collar: thickness of what lies around the neck.
         hood: a hood hangs behind the neck.
         open: worn open over something light.
+        placket: closed with a line of buttons.
         quilted: sewn into bulging rings.
     """
 
@@ -29,6 +30,7 @@ class Upper:
     collar: float = 0.0
     hood: bool = False
     open: bool = False
+    placket: bool = False
     quilted: bool = False
 
 
@@ -51,10 +53,10 @@ class Lower:
 
 UPPER = {
     "t-shirt": Upper(0.34, 0.015, ease=1.35),
-    "shirt": Upper(0.96, 0.035, collar=0.012),
+    "shirt": Upper(0.96, 0.035, collar=0.012, placket=True),
     "hoodie": Upper(0.98, 0.010, ease=1.45, room=0.016, hood=True),
     "puffer jacket": Upper(0.98, -0.005, ease=1.95, room=0.034, collar=0.022, quilted=True),
-    "long coat": Upper(0.98, 0.235, ease=1.5, room=0.018, flare=0.028, collar=0.020),
+    "long coat": Upper(0.98, 0.235, ease=1.5, room=0.018, flare=0.028, collar=0.020, placket=True),
     "tank top": Upper(0.0, 0.0),
     "blazer": Upper(0.96, 0.060, ease=1.3, room=0.012, collar=0.014, open=True),
     "tunic": Upper(0.62, 0.140, ease=1.5, room=0.006, flare=0.045),

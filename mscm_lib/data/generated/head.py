@@ -52,6 +52,10 @@ def draw_head(figure: Figure) -> None:
     x, y = view.point(0, middle, 0.012)
     breadth = view.breadth(wide, wide * 1.22)
     height = view.length(half)
+    if figure.values["headwear"] == "headphones":  # the bow, all but its rim under skull and hair
+        canvas.ellipse(
+            (x, y), (snap(1.24 * breadth), snap(1.20 * height)), paints.item, above=snap(y)
+        )
     canvas.ellipse((x, y), (breadth, height), paints.skin)
     _face(figure, x, y, breadth, height)
     _hair(figure, x, y, breadth, height)
@@ -168,22 +172,29 @@ def draw_long_hair(figure: Figure, *, behind: bool) -> None:
 
 def _hat(figure: Figure, x: float, y: float, breadth: float, height: float) -> None:
     kind = figure.values["headwear"]
-    if kind == "none":
-        return
     canvas, paint, view = figure.canvas, figure.paints.item, figure.view
     right = snap(math.sin(view.yaw))
-    brow = snap(y - 0.36 * height)
-    crown = {"cap": 1.05, "beanie": 1.22, "brimmed hat": 1.12}[kind]
-    canvas.ellipse(
-        (x, snap(y - 0.30 * height)),
-        (snap(1.14 * breadth), snap(crown * height)),
-        paint,
-        above=brow,
-    )
+    brow = snap(y - 0.40 * height)
+    if kind == "headphones":
+        apart = snap(1.04 * max(0.25, abs(view.frontal)))
+        for side in (-1, 1):
+            canvas.ellipse(
+                (snap(x + side * apart * breadth), snap(y - 0.02 * height)),
+                (snap(0.26 * breadth), snap(0.30 * height)),
+                paint.scaled(0.85),
+            )
+    elif kind in ("cap", "beanie"):
+        crown = 1.02 if kind == "cap" else 1.20
+        canvas.ellipse(
+            (x, snap(y - 0.28 * height)),
+            (snap(1.14 * breadth), snap(crown * height)),
+            paint,
+            above=brow,
+        )
     if kind == "cap" and view.frontal > -0.5:
         visor = snap(x + 0.85 * right * breadth)
         canvas.ellipse(
-            (visor, brow), (snap(0.95 * breadth), snap(0.13 * height)), paint.scaled(0.8)
+            (visor, brow), (snap(0.92 * breadth), snap(0.13 * height)), paint.scaled(0.75)
         )
     elif kind == "beanie":
         canvas.box(
@@ -192,5 +203,3 @@ def _hat(figure: Figure, x: float, y: float, breadth: float, height: float) -> N
             snap(0.1 * height),
             paint.scaled(0.82),
         )
-    elif kind == "brimmed hat":
-        canvas.ellipse((x, brow), (snap(2.05 * breadth), snap(0.17 * height)), paint.scaled(0.88))

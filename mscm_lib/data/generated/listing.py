@@ -47,4 +47,10 @@ def fingerprint(settings: GeneratedSettings) -> str:
 
 def manifest(settings: GeneratedSettings) -> dict[str, Any]:
     """All that the dataset is rebuilt from: the settings and the version of the drawing."""
-    return {"name": NAME, "protocol": "sysu", "drawing": DRAWING, "settings": settings.as_dict()}
+    return {
+        "name": NAME,
+        "protocol": "sysu",
+        "fingerprint": fingerprint(settings),
+        "drawing": DRAWING,
+        "settings": settings.as_dict(),
+    }

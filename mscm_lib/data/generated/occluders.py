@@ -5,7 +5,7 @@ from __future__ import annotations
 from mscm_lib.data.generated.attributes import Sensor
 from mscm_lib.data.generated.cameras import Camera
 from mscm_lib.data.generated.canvas import Canvas, snap
-from mscm_lib.data.generated.scene import Matter
+from mscm_lib.data.generated.matter import Matter
 from mscm_lib.data.generated.shots import Shot
 
 _PILLAR = Matter((0.58, 0.56, 0.53), 0.62, 0.22)

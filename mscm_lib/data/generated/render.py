@@ -10,10 +10,11 @@ import numpy.typing as npt
 from mscm_lib.data.generated.cameras import Camera, camera_of
 from mscm_lib.data.generated.canvas import Canvas, Plane, snap
 from mscm_lib.data.generated.figure import Figure
+from mscm_lib.data.generated.matter import wrinkle_field
 from mscm_lib.data.generated.occluders import draw_occluder
 from mscm_lib.data.generated.people import shown_values
 from mscm_lib.data.generated.randomness import stream
-from mscm_lib.data.generated.scene import WIDTHS, scene, wrinkle_field
+from mscm_lib.data.generated.scene import WIDTHS, scene
 from mscm_lib.data.generated.sensors import expose
 from mscm_lib.data.generated.settings import GeneratedSettings
 from mscm_lib.data.generated.shots import Shot, shot_of

@@ -2,83 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from mscm_lib.data.generated import matter
 from mscm_lib.data.generated.attributes import Sensor
 from mscm_lib.data.generated.cameras import Camera, camera_of
 from mscm_lib.data.generated.canvas import Canvas, Paint, Plane, snap
+from mscm_lib.data.generated.matter import Matter, wrinkle_field
 from mscm_lib.data.generated.randomness import stream
 from mscm_lib.data.generated.settings import GeneratedSettings
 
 WIDTHS = 3  # a scene is three images wide; every shot sees another part of it
-
-
-@dataclass(frozen=True)
-class Matter:
-    """One building material: display RGB, albedo at 850 nm, temperature as in `surfaces`."""
-
-    rgb: tuple[float, float, float]
-    near_infrared: float
-    thermal: float
-
-    def paint(self, sensor: Sensor, factor: float = 1.0, folds: float = 0.0) -> Paint:
-        """Flat paint for a sensor, lighter or darker by ``factor``."""
-        if sensor == "visible":
-            base: tuple[float, ...] = self.rgb
-        elif sensor == "near-infrared":
-            base = (self.near_infrared,)
-        else:
-            return Paint((snap(self.thermal + 0.06 * (factor - 1)),), matte=1.0, folds=folds * 0.4)
-        return Paint(tuple(snap(factor * v) for v in base), matte=1.0, folds=folds)
-
-
-_WALLS = (
-    Matter((0.74, 0.72, 0.66), 0.60, 0.27),
-    Matter((0.62, 0.68, 0.70), 0.56, 0.26),
-    Matter((0.70, 0.62, 0.52), 0.58, 0.28),
-    Matter((0.80, 0.80, 0.78), 0.66, 0.25),
-)
-_FACADES = (
-    Matter((0.56, 0.40, 0.33), 0.46, 0.22),
-    Matter((0.60, 0.58, 0.54), 0.42, 0.20),
-    Matter((0.68, 0.62, 0.50), 0.50, 0.23),
-    Matter((0.42, 0.44, 0.48), 0.36, 0.18),
-)
-_FLOORS = (
-    Matter((0.50, 0.48, 0.45), 0.44, 0.22),
-    Matter((0.62, 0.58, 0.52), 0.50, 0.24),
-    Matter((0.40, 0.42, 0.44), 0.36, 0.21),
-)
-_PAVINGS = (
-    Matter((0.46, 0.46, 0.46), 0.34, 0.19),
-    Matter((0.56, 0.52, 0.48), 0.40, 0.21),
-    Matter((0.38, 0.38, 0.40), 0.28, 0.17),
-)
-_WOOD = Matter((0.46, 0.31, 0.19), 0.62, 0.28)
-_GLASS = Matter((0.36, 0.44, 0.50), 0.14, 0.12)
-_METAL = Matter((0.50, 0.52, 0.54), 0.38, 0.15)
-_POSTER = Matter((0.30, 0.42, 0.62), 0.70, 0.26)
-_LEAVES = Matter((0.20, 0.34, 0.14), 0.82, 0.16)  # chlorophyll is bright in the near infrared
-_TRUNK = Matter((0.27, 0.21, 0.16), 0.48, 0.18)
-_SKY = Matter((0.80, 0.85, 0.92), 0.50, 0.02)
-
-
-def wrinkle_field(height: int, width: int, scale: float, generator: np.random.Generator) -> Plane:
-    """(height, width) smooth noise around 0, within -1 and 1, with features of ``scale`` pixels."""
-    scale = max(scale, 1.0)
-    rows, columns = int(height / scale) + 3, int(width / scale) + 3
-    lattice = generator.random((rows, columns), dtype=np.float32) * 2 - 1
-    y = np.arange(height, dtype=np.float32) / np.float32(scale)
-    x = np.arange(width, dtype=np.float32) / np.float32(scale)
-    y0, x0 = y.astype(np.int64), x.astype(np.int64)
-    fy, fx = y - y0.astype(np.float32), x - x0.astype(np.float32)
-    fy, fx = (fy * fy * (3 - 2 * fy))[:, None], fx * fx * (3 - 2 * fx)
-    upper = lattice[y0][:, x0] * (1 - fx) + lattice[y0][:, x0 + 1] * fx
-    lower = lattice[y0 + 1][:, x0] * (1 - fx) + lattice[y0 + 1][:, x0 + 1] * fx
-    return upper * (1 - fy) + lower * fy
 
 
 @lru_cache(maxsize=64)
@@ -102,7 +38,7 @@ def scene(settings: GeneratedSettings, number: int, height: int, width: int) -> 
     return planes
 
 
-def _ground(canvas: Canvas, camera: Camera, edge: float, matter: Matter, joints: float) -> None:
+def _ground(canvas: Canvas, camera: Camera, edge: float, floor: Matter, joints: float) -> None:
     """Floor from the far edge to the bottom, darker far away, with joints that draw together."""
     height, wide = canvas.height, canvas.width
     strips = 10
@@ -116,7 +52,7 @@ def _ground(canvas: Canvas, camera: Camera, edge: float, matter: Matter, joints:
             y0,
             wide,
             y1 + 1,
-            matter.paint(camera.sensor, 0.84 + 0.22 * strip / strips, 0.05),
+            floor.paint(camera.sensor, 0.84 + 0.22 * strip / strips, 0.05),
         )
         if strip % 2 and joints:
             _block(
@@ -125,24 +61,24 @@ def _ground(canvas: Canvas, camera: Camera, edge: float, matter: Matter, joints:
                 y0,
                 wide,
                 y0 + max(0.6, 0.003 * height),
-                matter.paint(camera.sensor, 0.84 - joints),
+                floor.paint(camera.sensor, 0.84 - joints),
             )
 
 
 def _inside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> None:
     height, wide, sensor = canvas.height, canvas.width, camera.sensor
-    wall = _WALLS[int(u[0] * len(_WALLS))]
-    floor = _FLOORS[int(u[1] * len(_FLOORS))]
+    wall = matter.WALLS[int(u[0] * len(matter.WALLS))]
+    floor = matter.FLOORS[int(u[1] * len(matter.FLOORS))]
     _block(canvas, 0, 0, wide, edge + 1, wall.paint(sensor, 1.0, 0.04))
     if u[2] < 0.6:  # a painted dado
-        dado = _WALLS[int(u[3] * len(_WALLS))]
+        dado = matter.WALLS[int(u[3] * len(matter.WALLS))]
         _block(canvas, 0, edge - 0.30 * height, wide, edge + 1, dado.paint(sensor, 0.78, 0.04))
     x = -0.2 * height * u[4]
     for item in range(9):
         pick, size = u[8 + 3 * item], u[9 + 3 * item]
         span = (0.18 + 0.16 * size) * height
         if pick < 0.40:
-            _door(canvas, sensor, x, span, edge, _WOOD if size < 0.6 else _METAL)
+            _door(canvas, sensor, x, span, edge, matter.WOOD if size < 0.6 else matter.METAL)
         elif pick < 0.62:
             top = (0.10 + 0.10 * size) * height
             _block(
@@ -151,7 +87,7 @@ def _inside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> None
                 top,
                 x + 0.8 * span,
                 top + 0.26 * height,
-                (_POSTER if size < 0.5 else _WOOD).paint(sensor, 0.8),
+                (matter.POSTER if size < 0.5 else matter.WOOD).paint(sensor, 0.8),
             )
             _block(
                 canvas,
@@ -159,7 +95,7 @@ def _inside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> None
                 top + 0.02 * height,
                 x + 0.8 * span - 0.02 * height,
                 top + 0.24 * height,
-                _POSTER.paint(sensor, 0.8 + 0.6 * u[10 + 3 * item], 0.2),
+                matter.POSTER.paint(sensor, 0.8 + 0.6 * u[10 + 3 * item], 0.2),
             )
         elif pick < 0.80:
             _block(canvas, x, 0, x + 0.35 * span, edge + 2, wall.paint(sensor, 0.80, 0.05))
@@ -173,9 +109,9 @@ def _inside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> None
 
 def _outside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> None:
     height, wide, sensor = canvas.height, canvas.width, camera.sensor
-    facade = _FACADES[int(u[0] * len(_FACADES))]
-    paving = _PAVINGS[int(u[1] * len(_PAVINGS))]
-    _block(canvas, 0, 0, wide, edge + 1, _SKY.paint(sensor))
+    facade = matter.FACADES[int(u[0] * len(matter.FACADES))]
+    paving = matter.PAVINGS[int(u[1] * len(matter.PAVINGS))]
+    _block(canvas, 0, 0, wide, edge + 1, matter.SKY.paint(sensor))
     x = -0.3 * height * u[2]
     for house in range(4):
         span = (0.45 + 0.5 * u[4 + house]) * height
@@ -207,7 +143,7 @@ def _outside(canvas: Canvas, camera: Camera, edge: float, u: list[float]) -> Non
                 canvas.ellipse(
                     (snap(x + 0.10 * height * bush), snap(edge - 0.03 * height)),
                     (snap(0.10 * height), snap((0.06 + 0.05 * u[36 + tree]) * height)),
-                    _LEAVES.paint(sensor, 0.85 + 0.1 * bush, 0.45),
+                    matter.LEAVES.paint(sensor, 0.85 + 0.1 * bush, 0.45),
                 )
         elif u[30 + tree] < 0.9:
             _car(canvas, sensor, x, edge, height, u[42 + tree])
@@ -227,9 +163,7 @@ def _block(
     )
 
 
-def _door(
-    canvas: Canvas, sensor: Sensor, x: float, span: float, edge: float, matter: Matter
-) -> None:
+def _door(canvas: Canvas, sensor: Sensor, x: float, span: float, edge: float, leaf: Matter) -> None:
     height = canvas.height
     top = edge - 0.66 * height
     _block(
@@ -238,16 +172,16 @@ def _door(
         top - 0.012 * height,
         x + span + 0.012 * height,
         edge + 1,
-        matter.paint(sensor, 0.62),
+        leaf.paint(sensor, 0.62),
     )
-    _block(canvas, x, top, x + span, edge + 1, matter.paint(sensor, 1.0, 0.08))
+    _block(canvas, x, top, x + span, edge + 1, leaf.paint(sensor, 1.0, 0.08))
     _block(
         canvas,
         x + 0.25 * span,
         top + 0.07 * height,
         x + 0.75 * span,
         top + 0.28 * height,
-        _GLASS.paint(sensor, 1.1),
+        matter.GLASS.paint(sensor, 1.1),
     )
     _block(
         canvas,
@@ -255,7 +189,7 @@ def _door(
         edge - 0.34 * height,
         x + 0.92 * span,
         edge - 0.325 * height,
-        _METAL.paint(sensor, 1.3),
+        matter.METAL.paint(sensor, 1.3),
     )
 
 
@@ -271,7 +205,12 @@ def _windows(
             left = x + column * pitch
             y = top + row * tall
             _block(
-                canvas, left, y, left + 0.70 * pitch, y + 0.72 * tall, _METAL.paint(sensor, 1.35)
+                canvas,
+                left,
+                y,
+                left + 0.70 * pitch,
+                y + 0.72 * tall,
+                matter.METAL.paint(sensor, 1.35),
             )
             _block(
                 canvas,
@@ -279,7 +218,7 @@ def _windows(
                 y + 0.04 * tall,
                 left + 0.64 * pitch,
                 y + 0.67 * tall,
-                _GLASS.paint(sensor, 0.7 + 0.25 * ((row + column) % 3), 0.15),
+                matter.GLASS.paint(sensor, 0.7 + 0.25 * ((row + column) % 3), 0.15),
             )
 
 
@@ -290,13 +229,13 @@ def _tree(canvas: Canvas, sensor: Sensor, x: float, edge: float, crown: float) -
         (snap(x), snap(edge)),
         (snap(x), snap(top)),
         (snap(0.022 * height), snap(0.014 * height)),
-        _TRUNK.paint(sensor, 1.0, 0.3),
+        matter.TRUNK.paint(sensor, 1.0, 0.3),
     )
     for dx, dy, size in ((-0.6, 0.1, 0.8), (0.6, 0.0, 0.8), (0.0, -0.5, 1.0)):
         canvas.ellipse(
             (snap(x + dx * crown), snap(top + dy * crown)),
             (snap(size * crown), snap(size * crown)),
-            _LEAVES.paint(sensor, 0.95 - 0.2 * dy, 0.5),
+            matter.LEAVES.paint(sensor, 0.95 - 0.2 * dy, 0.5),
         )
 
 
@@ -306,7 +245,7 @@ def _car(canvas: Canvas, sensor: Sensor, x: float, edge: float, height: int, sha
     canvas.ellipse(
         (snap(x), snap(edge - 0.12 * height)),
         (snap(0.6 * long), snap(0.10 * height)),
-        _GLASS.paint(sensor),
+        matter.GLASS.paint(sensor),
     )
     canvas.box(
         (snap(x), snap(edge - 0.07 * height)),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mscm_lib.data.generated.canvas import snap
 
 Joint = tuple[float, float, float]  # left, up, forward
+THIGH_RADIUS = 0.052  # of a bare leg, in units of stature
 _THIGH, _UPPER_ARM, _FOREARM = 0.49, 0.160, 0.140  # the thigh as a share of the leg
 
 
@@ -26,16 +27,21 @@ class Build:
     leg: float
     girth: float
 
+    @property
+    def hip_width(self) -> float:
+        """Half-width of the pelvis with the thighs at its sides."""
+        return 0.52 * self.hip + THIGH_RADIUS * self.girth
+
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Build:
         """Measures for attribute ``values``."""
         broad, wide = values["shoulders"] == "broad", values["hips"] == "broad"
         return cls(
-            head=0.152 if values["stature"] == "short" else 0.124,
+            head=0.150 if values["stature"] == "short" else 0.126,
             shoulder=0.126 if broad else 0.096,
-            hip=0.098 if wide else 0.074,
+            hip=0.094 if wide else 0.068,
             leg=0.445 if values["legs"] == "short" else 0.515,
-            girth=1.0 + 0.08 * broad + 0.14 * wide,
+            girth=1.0 + 0.06 * broad + 0.12 * wide,
         )
 
 

@@ -33,20 +33,20 @@ _CLOTH = {
     "leather": (0.20, 0.02),
     "canvas": (0.85, 0.08),
 }
-_CLOTH_NIR = {"cotton": 0.86, "wool": 0.58, "denim": 0.34, "leather": 0.14, "canvas": 0.74}
-_CLOTH_THERMAL = {"cotton": 0.66, "wool": 0.40, "denim": 0.54, "leather": 0.26, "canvas": 0.42}
+_CLOTH_NIR = {"cotton": 0.86, "wool": 0.58, "denim": 0.36, "leather": 0.17, "canvas": 0.74}
+_CLOTH_THERMAL = {"cotton": 0.66, "wool": 0.40, "denim": 0.54, "leather": 0.26, "canvas": 0.36}
 _GLOSS = {"leather": 0.30, "cotton": 0.0, "wool": 0.0, "denim": 0.0, "canvas": 0.0}
 _FOLDS = {"leather": 0.14, "cotton": 0.12, "wool": 0.08, "denim": 0.10, "canvas": 0.06}
 # Dyes that absorb in the near infrared, for attributes that the infrared band is made to show.
 _DYE_NIR = {
     "grey": 1.0,
-    "red": 0.62,
-    "orange": 0.80,
-    "yellow": 0.92,
-    "green": 0.50,
-    "teal": 0.70,
-    "blue": 0.42,
-    "purple": 0.86,
+    "purple": 0.91,
+    "yellow": 0.82,
+    "orange": 0.73,
+    "teal": 0.64,
+    "red": 0.55,
+    "green": 0.46,
+    "blue": 0.37,
     "dark": 1.0,
     "white": 1.3,
 }
@@ -73,19 +73,19 @@ class Surfaces:
 
     Attributes:
         skin: face and neck.
-        hand: hands and bare limbs, which a thermal camera sees a little colder.
+        limb: hands, bare arms and legs, which a thermal camera sees a little colder.
         hair: of the head.
         upper: upper garment.
         lower: lower garment.
         shoe: shoes.
         item: bags, hats and scarves.
-        accent: what is worn under an open jacket, soles, straps' buckles.
+        accent: what is worn under an open jacket, and soles.
         trim: reflective tape.
         feature: eyes and mouth.
     """
 
     skin: Paint
-    hand: Paint
+    limb: Paint
     hair: Paint
     upper: Paint
     lower: Paint
@@ -107,7 +107,7 @@ def surfaces(values: Mapping[str, str], sensor: Sensor, unit: float) -> Surfaces
     dress = _Dresser(sensor, unit)
     return Surfaces(
         skin=dress.plain(_SKIN[values["skin_tone"]], _SKIN_NIR[values["skin_tone"]], 0.97),
-        hand=dress.plain(_SKIN[values["skin_tone"]], _SKIN_NIR[values["skin_tone"]], 0.86),
+        limb=dress.plain(_SKIN[values["skin_tone"]], _SKIN_NIR[values["skin_tone"]], 0.86),
         hair=dress.plain(_HAIR[values["hair_tone"]], _HAIR_NIR[values["hair_tone"]], 0.60, 0.25),
         upper=dress.cloth(
             values["upper_colour"], values["upper_material"], values["upper_pattern"], 0.034
@@ -149,7 +149,8 @@ class _Dresser:
             return Paint((_CLOTH_THERMAL[material],), matte=self.matte, folds=0.10)
         if self.sensor == "near-infrared":
             albedo = snap(_CLOTH_NIR[material] * _DYE_NIR[hue])
-            base, other = (albedo,), (snap(albedo * 0.55),)
+            base: tuple[float, ...] = (albedo,)
+            other: tuple[float, ...] = (snap(albedo * 0.62),)
         else:
             scale, lift = _CLOTH[material]
             base = tuple(snap(scale * v + lift) for v in _HUES[hue])

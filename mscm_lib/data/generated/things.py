@@ -50,13 +50,13 @@ def draw_back_item(figure: Figure) -> None:
         )
 
 
-def draw_strap(figure: Figure) -> None:
+def draw_straps(figure: Figure) -> None:
     """What is seen of a bag's straps from the front."""
     kind = figure.values["back_item"]
     if kind == "none" or figure.view.frontal < 0.15:
         return
     view, canvas = figure.view, figure.canvas
-    paint = figure.paints.item.scaled(0.85)
+    paint = figure.paints.item.scaled(0.62)
     body = figure.body
     thin = view.length(0.0105)
     front = 0.072 + figure.upper.room
