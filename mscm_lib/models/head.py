@@ -26,7 +26,7 @@ class Output(NamedTuple):
 
 
 class GeM(torch.autograd.Function):
-    """Generalised-mean pooling, p = 3: ``f = (mean(x³) + 1e-12)^(1/3)``, in float32.
+    """Generalised-mean pooling, p = 3: ``f = (mean(x³) + 1e-12)^(1/3)``, in float32 or wider.
 
     The gradient is ``x² / (N f²)`` with N = H·W. Written out because layer 4 gives the widest map
     of all: only that map itself, in whatever precision it came, is kept for the backward pass,
@@ -35,8 +35,8 @@ class GeM(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """(B, C, H, W), not negative, as after a ReLU → (B, C) float32."""
-        wide = x.float()
+        """(B, C, H, W), not negative, as after a ReLU → (B, C), float32 or wider."""
+        wide = _at_least_float32(x)
         pooled = ((wide * wide).mul_(wide).mean(dim=(2, 3)) + 1e-12).pow(1 / 3)  # (B, C)
         ctx.save_for_backward(x, pooled)
         return pooled
@@ -47,7 +47,11 @@ class GeM(torch.autograd.Function):
         """Gradient by f, (B, C) → by x, (B, C, H, W)."""
         x, pooled = ctx.saved_tensors
         factor = gradient / (pooled.square() * x[0, 0].numel())  # (B, C)
-        return x.float().square().mul_(factor[:, :, None, None]).to(x.dtype)
+        return _at_least_float32(x).square().mul_(factor[:, :, None, None]).to(x.dtype)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Head(nn.Module):
