@@ -1,0 +1,155 @@
+"""RegDB: ten splits of 412 people, seen by a visible and a thermal camera ten times each.
+
+``idx/train_visible_N.txt``, ``train_thermal_N``, ``test_visible_N``, ``test_thermal_N`` for N from
+1 to 10, lines ``relative/path label`` (D. T. Nguyen et al., Sensors 2017). Labels start again at 0
+in each half of each split, so an identity's number means something within its table only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mscm_lib.data.datasets import Content, ReidDataset, Subset, check
+from mscm_lib.data.findings import Findings
+from mscm_lib.data.listing import LabelLine, Tree, read_labels, report_outside, scan
+from mscm_lib.data.regdb_checks import report_labels
+from mscm_lib.data.tables import ImageTable
+
+SPLITS = tuple(range(1, 11))
+HALVES, MODALITIES = ("train", "test"), ("visible", "thermal")
+VISIBLE_CAMERA, THERMAL_CAMERA = 1, 2
+SplitLines = dict[tuple[str, str], list[LabelLine]]
+
+
+class RegdbDataset(ReidDataset):
+    """RegDB; a trial is a split, to train and to test on.
+
+    The gallery is every test image of the other modality, ten of each identity: it is not drawn,
+    and both draws name that one gallery.
+    """
+
+    name = "regdb"
+    protocol = "regdb"
+    searches = ("visible-to-thermal", "thermal-to-visible")
+    draws = ("agw", "official")
+
+    @classmethod
+    def read(cls, root: Path, findings: Findings) -> RegdbDataset:
+        """See `ReidDataset.read`."""
+        tree = scan(root, findings)
+        lists: dict[int, SplitLines] = {}
+        if root.is_dir():
+            for trial in SPLITS:
+                lines = _read_split(tree, trial, findings)
+                if lines:
+                    lists[trial] = lines
+            if not lists:
+                findings.fatal(
+                    "idx",
+                    "no split is complete; expected idx/train_visible_1.txt and so on",
+                    "copy the folder idx from the release",
+                )
+        images = _image_table(lists)
+        report_outside(tree, set(images.paths), findings)
+        row_of = {path: row for row, path in enumerate(images.paths)}
+        subsets = {
+            f"{half}_{modality}_{trial}": Subset(
+                np.array([row_of[line.path] for line in lines], dtype=np.int64),
+                np.array([line.label for line in lines], dtype=np.int64),
+            )
+            for trial, split in lists.items()
+            for (half, modality), lines in split.items()
+        }
+        files = tuple(f"idx/{key}.txt" for key in subsets)
+        return cls(root, Content(images, subsets, split_files=files))
+
+    @property
+    def trials(self) -> Sequence[int]:
+        """The complete splits; ten in the release."""
+        return [trial for trial in SPLITS if f"train_visible_{trial}" in self.content.subsets]
+
+    @property
+    def training_trials(self) -> Sequence[int]:
+        """The same splits: each has its own model."""
+        return self.trials
+
+    def _training(self, trial: int) -> ImageTable:
+        return _joined(
+            self._subset(f"train_visible_{trial}"), self._subset(f"train_thermal_{trial}")
+        )
+
+    def query(self, search: str | None = None, trial: int | None = None) -> ImageTable:
+        """Every test image of the modality that the search goes out from, in a split."""
+        modality = self._search(search).split("-to-")[0]
+        return self._filled(self._subset(f"test_{modality}_{self._trial(trial)}"), "test")
+
+    def gallery_pool(self, search: str | None = None, trial: int | None = None) -> ImageTable:
+        """Every test image of the modality that is searched, in a split."""
+        modality = self._search(search).split("-to-")[1]
+        return self._filled(self._subset(f"test_{modality}_{self._trial(trial)}"), "test")
+
+    def gallery(
+        self,
+        search: str | None = None,
+        trial: int | None = None,
+        draw: str = "agw",
+        shots: int = 1,
+    ) -> ImageTable:
+        """`gallery_pool`: RegDB draws nothing, and has no multi-shot gallery."""
+        check("draw", draw, self.draws)
+        check("shots", shots, type(self).shots)
+        return self.gallery_pool(search, trial)
+
+
+def _joined(first: ImageTable, second: ImageTable) -> ImageTable:
+    return ImageTable(
+        first.paths + second.paths,
+        np.concatenate([first.ids, second.ids]),
+        np.concatenate([first.cams, second.cams]),
+        np.concatenate([first.infrared, second.infrared]),
+    )
+
+
+def _read_split(tree: Tree, trial: int, findings: Findings) -> SplitLines | None:
+    """The four lists of a split; None and an error where a file is missing."""
+    files = {(h, m): f"idx/{h}_{m}_{trial}.txt" for h in HALVES for m in MODALITIES}
+    missing = [file for file in files.values() if not (tree.root / file).is_file()]
+    for file in missing:
+        findings.error(
+            file,
+            f"the file is missing: split {trial} cannot be used",
+            "copy it from the release; its figures are means over ten splits",
+        )
+    if missing:
+        return None
+    lines = {key: read_labels(tree, file, findings) for key, file in files.items()}
+    report_labels(lines, trial, findings)
+    return lines
+
+
+def _image_table(lists: dict[int, SplitLines]) -> ImageTable:
+    """Every listed image by modality and name.
+
+    Identities are numbered over both halves of the first split (training labels, then test labels),
+    so that packed arrays have one number a person; an image that this split lacks gets -1. Tables
+    carry the labels of their own split instead.
+    """
+    number: dict[str, int] = {}
+    infrared: dict[str, bool] = {}
+    for split in lists.values():
+        first = not number
+        trained = 1 + max((x.label for m in MODALITIES for x in split["train", m]), default=-1)
+        for (half, modality), lines in split.items():
+            for line in lines:
+                infrared.setdefault(line.path, modality == "thermal")
+                if first:
+                    number[line.path] = line.label + (trained if half == "test" else 0)
+    return ImageTable.from_rows(
+        [
+            (path, number.get(path, -1), THERMAL_CAMERA if thermal else VISIBLE_CAMERA, thermal)
+            for thermal, path in sorted((thermal, path) for path, thermal in infrared.items())
+        ]
+    )
