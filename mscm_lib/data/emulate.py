@@ -20,7 +20,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.data.emulated_counts import Plan, PlannedImage, llcm_plan, regdb_plan, sysu_plan
 from mscm_lib.data.generated.render import render
 from mscm_lib.data.generated.settings import GeneratedSettings
-from mscm_lib.data.generated.workers import share_out
+from mscm_lib.data.generated.workers import in_order
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import atomic_path, read_json, write_json
 
@@ -82,13 +82,16 @@ def emulate(
     with atomic_path(root) as part:
         for folder in sorted({Path(image.path).parent for image in plan.images}):
             (part / folder).mkdir(parents=True, exist_ok=True)
-        share_out(
-            partial(_write_images, part, settings, (height, width)),
+        write = partial(_write_images, part, settings, (height, width))
+        for _ in in_order(
+            write,
             plan.images,
+            title=f"{name} ({scale})",
             workers=workers,
             progress=progress,
-            description=f"{name} ({scale})",
-        )
+            chunk=128,
+        ):
+            pass
         for file, content in plan.texts.items():
             (part / file).parent.mkdir(parents=True, exist_ok=True)
             (part / file).write_text(content, encoding="utf-8", newline="\n")

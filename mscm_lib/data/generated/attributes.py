@@ -91,7 +91,9 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("legs", ("short", "long"), 1, "both"),
     Attribute("scarf", ("none", "scarf"), 0, "both"),
     Attribute("shoe_kind", ("trainers", "boots"), 0, "both"),
-    Attribute("hair_tone", ("black", "brown", "blond", "grey"), 1, "visible", thermal=False),
+    Attribute(
+        "reflective_trim", ("none", "chest band", "sleeve bands", "cuff bands"), 0, "infrared"
+    ),
     Attribute(
         "upper_pattern",
         (
@@ -109,6 +111,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         thermal=False,
     ),
     Attribute("lower_pattern", ("plain", "side stripe"), 0, "visible", thermal=False),
+    Attribute("hair_tone", ("black", "brown", "blond", "grey"), 1, "visible", thermal=False),
     Attribute("upper_colour", _COLOURS, 0, "visible", thermal=False),
     Attribute("lower_colour", _COLOURS, 0, "visible", thermal=False),
     Attribute("skin_tone", ("light", "tan", "brown", "dark"), 1, "visible", thermal=False),
@@ -116,9 +119,6 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("shoe_colour", ("dark", "white"), 0, "visible", thermal=False),
     Attribute("item_material", ("canvas", "leather"), 0, "infrared"),
     Attribute("shoe_material", ("canvas", "leather"), 0, "infrared"),
-    Attribute(
-        "reflective_trim", ("none", "chest band", "sleeve bands", "cuff bands"), 0, "infrared"
-    ),
 )
 TOTAL_BITS = sum(attribute.bits for attribute in ATTRIBUTES)
 

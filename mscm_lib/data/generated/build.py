@@ -7,16 +7,19 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
+from mscm_lib.data.generated.dataset import GeneratedDataset
 from mscm_lib.data.generated.ledger import attribute_table, ledger, shot_table
-from mscm_lib.data.generated.listing import image_keys, image_table, manifest
+from mscm_lib.data.generated.listing import fingerprint, image_keys
 from mscm_lib.data.generated.render import render
-from mscm_lib.data.generated.settings import SIZES, GeneratedSettings
-from mscm_lib.data.generated.workers import share_out
-from mscm_lib.files import atomic_path, write_json
+from mscm_lib.data.generated.settings import SIZES, GeneratedSettings, check_size
+from mscm_lib.data.generated.workers import in_order
+from mscm_lib.data.packed import PackedImages
+from mscm_lib.data.packing import PackWriter
+from mscm_lib.errors import DataError
 
-Key = tuple[int, tuple[int, int, int]]  # row, (camera, identity, shot)
+Key = tuple[int, int, int]  # camera, identity, shot
 
 
 def generate(
@@ -26,11 +29,11 @@ def generate(
     width: int = SIZES["quick"][1],
     workers: int | None = None,
     progress: bool = True,
-) -> Path:
+) -> PackedImages:
     """Draw every image of the benchmark into ``folder``, in the format of packed datasets.
 
-    The folder appears whole or not at all: ``images.npy``, ``index.csv`` and ``manifest.json`` as
-    `mscm_lib.data.packed` defines them, and the ledger: ``ledger.csv`` (people), ``shots.csv``
+    The folder appears when it is complete; the same call continues after a kill. Beside the files
+    that `mscm_lib.data.packed` defines it holds the ledger: ``ledger.csv`` (people), ``shots.csv``
     (images, in the order of the arrays) and ``attributes.csv`` (bits and bands).
 
     Args:
@@ -38,51 +41,55 @@ def generate(
         folder: to write; a complete one of the same settings and size is left as it is.
         height: of the images in pixels.
         width: of the images in pixels.
-        workers: processes, whose number does not change a byte; None: one a core.
-        progress: show a bar.
+        workers: processes, whose number does not change a byte; None: one a core. A script that
+            asks for several needs Python's usual ``if __name__ == "__main__":`` guard.
+        progress: show a bar on stderr.
 
     Raises:
-        ConfigError: an image size that cannot be drawn.
+        ConfigError: an image size that cannot be drawn, or another layout than ``sysu``.
+        DataError: ``folder`` holds something else; nothing was touched.
         StorageError: the disk is full or the folder cannot be written.
     """
+    check_size(height, width)
     folder = Path(folder)
-    keys = list(image_keys(settings))
-    with atomic_path(folder) as part:
-        part.mkdir()
-        np.lib.format.open_memmap(
-            part / "images.npy", mode="w+", dtype=np.uint8, shape=(len(keys), height, width, 3)
-        ).flush()
-        share_out(
-            partial(_draw, settings, part / "images.npy"),
-            list(enumerate(keys)),
+    dataset = GeneratedDataset(settings, folder)
+    if _is_current(folder, settings, height, width):
+        return PackedImages.open(folder)
+    draw = partial(_draw, settings, height, width)
+    about = {**dataset.manifest(), "height": height, "width": width}
+    with PackWriter(folder, about, dataset.images) as writer:
+        keys = list(image_keys(settings))
+        for pixels in in_order(
+            draw,
+            keys,
+            title="drawing people",
+            done=writer.done,
             workers=workers,
             progress=progress,
-            description="drawing people",
-        )
-        table = image_table(settings)
-        pd.DataFrame(
-            {
-                "path": table.paths,
-                "id": table.ids,
-                "cam": table.cams,
-                "infrared": table.infrared.astype(int),
-            }
-        ).to_csv(part / "index.csv", index=False, lineterminator="\n")
-        for name, frame in (
-            ("ledger", ledger(settings)),
-            ("shots", shot_table(settings)),
-            ("attributes", attribute_table(settings)),
         ):
-            frame.to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
-        write_json(
-            part / "manifest.json",
-            {**manifest(settings), "height": height, "width": width},
-        )
-    return folder
+            writer.append(pixels)
+        tables = {
+            "ledger": ledger(settings),
+            "shots": shot_table(settings),
+            "attributes": attribute_table(settings),
+        }
+        for name, table in tables.items():
+            table.to_csv(writer.part / f"{name}.csv", index=False, lineterminator="\n")
+        writer.finish()
+    return PackedImages.open(folder)
 
 
-def _draw(settings: GeneratedSettings, file: Path, keys: Sequence[Key]) -> None:
-    images = np.lib.format.open_memmap(file, mode="r+")
-    for row, (camera, identity, shot) in keys:
-        images[row] = render(settings, identity, camera, shot, *images.shape[1:3])
-    images.flush()
+def _draw(
+    settings: GeneratedSettings, height: int, width: int, keys: Sequence[Key]
+) -> npt.NDArray[np.uint8]:
+    return np.stack(
+        [render(settings, identity, camera, shot, height, width) for camera, identity, shot in keys]
+    )
+
+
+def _is_current(folder: Path, settings: GeneratedSettings, height: int, width: int) -> bool:
+    try:
+        images = PackedImages.open(folder, fingerprint(settings))
+    except DataError:
+        return False
+    return (images.height, images.width) == (height, width)

@@ -16,11 +16,10 @@ from mscm_lib.data.generated.people import shown_values
 from mscm_lib.data.generated.randomness import stream
 from mscm_lib.data.generated.scene import WIDTHS, scene
 from mscm_lib.data.generated.sensors import expose
-from mscm_lib.data.generated.settings import GeneratedSettings
+from mscm_lib.data.generated.settings import GeneratedSettings, check_size
 from mscm_lib.data.generated.shots import Shot, shot_of
 from mscm_lib.data.generated.skeleton import Build, Projection, pose
 from mscm_lib.data.generated.surfaces import surfaces
-from mscm_lib.errors import ConfigError
 
 _PERSON = 0.90  # share of the box's height that a person fills before the detector errs
 
@@ -44,8 +43,7 @@ def render(
     Raises:
         ConfigError: an identity, camera or size that cannot be.
     """
-    if height < 16 or width < 8:
-        raise ConfigError(f"height = {height}, width = {width}: expected at least 16 and 8 pixels")
+    check_size(height, width)
     eye = camera_of(settings, camera)
     moment = shot_of(settings, identity, camera, shot)
     values = shown_values(settings, identity, eye.infrared)

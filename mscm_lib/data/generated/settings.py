@@ -41,10 +41,10 @@ class GeneratedSettings:
     test_identities: int = 32
     shots: int = 8
     shared: float = 0.67
-    viewpoint: float = 0.35
-    occlusion: float = 0.10
-    noise: float = 0.6
-    box_error: float = 0.7
+    viewpoint: float = 0.25
+    occlusion: float = 0.08
+    noise: float = 0.5
+    box_error: float = 0.6
     visible_sensor: Sensor = "visible"
     infrared_sensor: Sensor = "near-infrared"
     layout: Layout = "sysu"
@@ -114,6 +114,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {"train_identities": 395, "test_identities": 96, "shots": 15},
 }
 SIZES: dict[str, tuple[int, int]] = {"quick": (96, 48), "full": (384, 192)}  # height, width
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise a `ConfigError` for images too small to hold a person."""
+    if height < 16 or width < 8:
+        raise ConfigError(f"height = {height}, width = {width}: expected at least 16 and 8 pixels")
 
 
 def _check(settings: GeneratedSettings) -> None:

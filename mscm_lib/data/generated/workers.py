@@ -1,73 +1,64 @@
-"""Work shared out to processes, with progress that reads well in a terminal and in a log."""
+"""Work shared out to processes, with the results in order."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TypeVar
 
-from tqdm import tqdm
+from mscm_lib.data.progress import available_cores, progress_bar
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 _SMALL = 512  # images that one process draws before a second one has started
-_LOG_INTERVAL = 15.0  # seconds between lines where a bar cannot be redrawn
 
 
-def available_cores() -> int:
-    """Cores that this process may use, which may be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def share_out(
-    function: Callable[[Sequence[Task]], object],
+def in_order(
+    function: Callable[[Sequence[Task]], Result],
     tasks: Sequence[Task],
     *,
-    chunk: int = 128,
+    title: str,
+    done: int = 0,
+    chunk: int = 32,
     workers: int | None = None,
     progress: bool = True,
-    description: str = "images",
-) -> None:
-    """Call ``function`` on consecutive chunks of ``tasks``, in this process or in several.
+) -> Iterator[Result]:
+    """``function`` of consecutive chunks of ``tasks``, computed here or in several processes.
 
     Args:
-        function: picklable; what it returns is dropped. It must not care which process runs it.
+        function: picklable; its result must not depend on the process.
         tasks: all of them.
+        title: of the progress bar.
+        done: tasks at the beginning that are done already.
         chunk: tasks a call.
         workers: processes; None: one a core, or this one alone where there is little to do.
         progress: show a bar on stderr.
-        description: of the bar.
     """
     if workers is None:
-        workers = available_cores() if len(tasks) > _SMALL else 1
-    chunks = [tasks[i : i + chunk] for i in range(0, len(tasks), chunk)]
-    terminal = sys.stderr.isatty()
-    with tqdm(
-        total=len(tasks),
-        desc=description,
-        unit="img",
-        disable=not progress,
-        ascii=not terminal,
-        mininterval=0.2 if terminal else _LOG_INTERVAL,
-    ) as bar:
-        for done in _results(function, chunks, workers):
-            bar.update(done)
+        workers = available_cores() if len(tasks) - done > _SMALL else 1
+    chunks = [tasks[i : i + chunk] for i in range(done, len(tasks), chunk)]
+    with progress_bar(len(tasks), title, progress, done=done) as bar:
+        results = map(function, chunks) if workers < 2 else _in_processes(function, chunks, workers)
+        for part, result in zip(chunks, results, strict=True):
+            yield result
+            bar.update(len(part))
 
 
-def _results(
-    function: Callable[[Sequence[Task]], object], chunks: list[Sequence[Task]], workers: int
-) -> Iterator[int]:
-    if workers < 2:
-        for part in chunks:
-            function(part)
-            yield len(part)
-        return
+def _in_processes(
+    function: Callable[[Sequence[Task]], Result], chunks: list[Sequence[Task]], workers: int
+) -> Iterator[Result]:
     # Fresh processes: a fork would copy the locks of whatever threads PyTorch has started.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for part, _ in zip(chunks, pool.map(function, chunks), strict=True):
-            yield len(part)
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pending: deque[Future[Result]] = deque()
+    try:
+        for part in chunks:
+            pending.append(pool.submit(function, part))
+            # A few chunks ahead and no more, or a slow disk would fill the memory with pixels.
+            if len(pending) > 3 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

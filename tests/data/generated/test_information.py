@@ -20,14 +20,21 @@ from mscm_lib.errors import ConfigError
 
 # Somebody who carries and wears everything, so that no attribute hides for want of its object.
 LADEN = {a.name: a.values[-1] for a in ATTRIBUTES} | {
-    "upper_kind": "t-shirt", "lower_kind": "shorts", "back_item": "daypack", "hair_style": "short",
-    "upper_material": "cotton", "lower_material": "cotton", "headwear": "none",
+    "upper_kind": "t-shirt",
+    "lower_kind": "shorts",
+    "back_item": "daypack",
+    "hair_style": "short",
+    "upper_material": "cotton",
+    "lower_material": "cotton",
+    "headwear": "none",
 }
 SENSORS = {
     "near-infrared": {"shared": 1.0},
     "thermal": {"shared": 0.6, "infrared_sensor": "thermal"},
     "near-infrared to thermal": {
-        "shared": 0.6, "visible_sensor": "near-infrared", "infrared_sensor": "thermal",
+        "shared": 0.6,
+        "visible_sensor": "near-infrared",
+        "infrared_sensor": "thermal",
     },
 }
 
@@ -65,7 +72,9 @@ def test_knob_ends():
     assert nothing.shared == 0
     assert abs(nothing.visible_only - nothing.infrared_only) <= 3
     assert (everything.shared, everything.visible_only, everything.infrared_only) == (
-        TOTAL_BITS, 0, 0,
+        TOTAL_BITS,
+        0,
+        0,
     )
 
 
@@ -105,8 +114,10 @@ def test_a_hidden_attribute_does_not_change_one_pixel(dress, shared):
         for camera, mine in ((1, "visible"), (6, "infrared")):
             if band in ("both", mine):
                 continue
-            images = [dress(settings, LADEN | {attribute.name: v}, camera, shot=2)
-                      for v in attribute.values]
+            images = [
+                dress(settings, LADEN | {attribute.name: v}, camera, shot=2)
+                for v in attribute.values
+            ]
             assert all(np.array_equal(images[0], image) for image in images), attribute.name
 
 
@@ -118,12 +129,17 @@ def test_every_value_of_a_shown_attribute_looks_different(dress, sensors):
         for camera, mine in ((4, "visible"), (6, "infrared")):
             if settings.bands[attribute.name] not in ("both", mine):
                 continue
-            images = [dress(settings, LADEN | {attribute.name: v}, camera)
-                      for v in attribute.values]
+            images = [
+                dress(settings, LADEN | {attribute.name: v}, camera) for v in attribute.values
+            ]
             for (i, a), (j, b) in itertools.combinations(enumerate(images), 2):
                 difference = np.abs(a.astype(int) - b.astype(int))
-                assert difference.max() >= 6, (attribute.name, attribute.values[i],
-                                               attribute.values[j], camera)
+                assert difference.max() >= 6, (
+                    attribute.name,
+                    attribute.values[i],
+                    attribute.values[j],
+                    camera,
+                )
 
 
 def test_table_says_what_the_bands_say():
@@ -133,4 +149,4 @@ def test_table_says_what_the_bands_say():
     assert table["band"].to_dict() == settings.bands
     assert table.loc["upper_kind", "band"] == "both"
     assert table.loc["upper_colour", "band"] == "visible"
-    assert table.loc["reflective_trim", "band"] == "infrared"
+    assert table.loc["item_material", "band"] == "infrared"

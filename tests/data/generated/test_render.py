@@ -43,8 +43,13 @@ def test_bytes_without_vector_units():
 
     environment = os.environ | {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX X86_V3"}
     plain, usual = (
-        subprocess.run([sys.executable, "-W", "ignore", "-c", PROBE], capture_output=True,
-                       text=True, check=True, env=env).stdout
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", PROBE],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=env,
+        ).stdout
         for env in (environment, dict(os.environ))
     )
     assert plain == usual
@@ -63,13 +68,17 @@ def test_global_random_state_is_left_alone():
     assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
 
 
-@pytest.mark.parametrize("other", [(QUICK.replace(seed=1), 4, 2, 1), (QUICK, 5, 2, 1),
-                                   (QUICK, 4, 1, 1), (QUICK, 4, 2, 2)])
+@pytest.mark.parametrize(
+    "other",
+    [(QUICK.replace(seed=1), 4, 2, 1), (QUICK, 5, 2, 1), (QUICK, 4, 1, 1), (QUICK, 4, 2, 2)],
+)
 def test_every_argument_matters(other):
     assert not np.array_equal(render(QUICK, 4, 2, 1, 96, 48), render(*other, 96, 48))
 
 
-@pytest.mark.parametrize(("height", "width"), [(32, 16), (96, 48), (128, 64), (100, 37), (384, 192)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(32, 16), (96, 48), (128, 64), (100, 37), (384, 192)]
+)
 def test_any_size(height, width):
     for camera in (1, 6):
         image = render(QUICK, 1, camera, 0, height, width)
