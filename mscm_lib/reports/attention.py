@@ -30,17 +30,23 @@ def attention_maps(weights: Mapping[str, Tensor], limit: float = 3.0) -> Figure:
         weights: for each block (heads, T, T), rows summing to 1.
         limit: where the colour scale ends; 1 is the even share.
     """
+    columns = min(2, len(weights))
+    rows = -(-len(weights) // columns)
     figure, axes = plt.subplots(
-        1, len(weights), figsize=(2.9 * len(weights), 3.4), layout="constrained", sharey=True
-    )
-    for axis, (source, maps) in zip(np.atleast_1d(axes), weights.items(), strict=True):
+        rows, columns, figsize=(3.2 * columns + 0.8, 3.2 * rows), layout="constrained",
+        sharex=True, sharey=True, squeeze=False,
+    )  # fmt: skip
+    for axis in axes.flat[len(weights) :]:
+        axis.set_axis_off()
+    for axis, (source, maps) in zip(axes.flat, weights.items(), strict=False):
         share = maps.mean(0) * maps.shape[-1]  # (T, T), 1 for an even share
         image = axis.imshow(share.numpy(), vmin=0, vmax=limit, cmap="cividis")
-        axis.set(title=f"source: {source}", xlabel="channel asked")
+        axis.set_title(f"source: {source}")
         axis.grid(visible=False)
-    np.atleast_1d(axes)[0].set_ylabel("channel that asks")
+    figure.supxlabel("channel that is asked", fontsize=11)
+    figure.supylabel("channel that asks", fontsize=11)
     figure.colorbar(
-        image, ax=axes, label="attention / even share", extend="max", shrink=0.8, aspect=15
+        image, ax=axes, label="attention / even share", extend="max", shrink=0.7, aspect=25
     )
     return figure
 

@@ -64,3 +64,15 @@ def show(figure: Figure, text: str) -> None:
     plt.close(figure)
     display({"image/png": stream.getvalue()}, metadata={"image/png": {"alt": text}}, raw=True)
     display(Markdown(f"*{text}*"))
+
+
+def stream_key() -> Figure:
+    """The colour and the marker of each stream, as a picture."""
+    figure, axis = plt.subplots(figsize=(5.6, 0.9), layout="constrained")
+    for place, (stream, symbol) in enumerate(STREAM_NAMES.items()):
+        marker, colour = STREAM_MARKERS[stream], STREAM_COLOURS[stream]
+        axis.plot(place, 0, marker=marker, color=colour, ms=13)
+        axis.text(place + 0.15, 0, symbol, va="center", fontsize=13)
+    axis.set(xlim=(-0.3, 3.7), ylim=(-1, 1))
+    axis.set_axis_off()
+    return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import warnings
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,9 @@ import pandas as pd
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.study.settings import find_study, resolve_run
+
+# A library that imports tqdm warns of missing widgets; progress is printed as text on purpose.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 class Parameters:

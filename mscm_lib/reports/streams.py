@@ -1,0 +1,147 @@
+"""What the four streams see, how their stems differ, and what each asks of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import seaborn as sns
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mscm_lib.data.views import MEAN, STD
+from mscm_lib.models import MSCMNet
+from mscm_lib.models.streams import STREAMS
+from mscm_lib.reports.style import STREAM_NAMES
+
+
+def as_pictures(views: Tensor) -> list[npt.NDArray[np.uint8]]:
+    """Normalised images (B, 3, H, W) as (H, W, 3) pictures; what lies outside [0, 1] is cut."""
+    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
+    pixels = ((views * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)
+    return list(pixels.permute(0, 2, 3, 1).cpu().numpy())  # (B, H, W, 3)
+
+
+def chroma(views: Tensor) -> Tensor:
+    """Colourfulness of normalised images (B, 3, H, W) → (B,).
+
+    Mean over pixels of the greatest difference between two channels, in [0, 1] before normalising.
+    """
+    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
+    pixels = views * std + mean
+    return (pixels.amax(1) - pixels.amin(1)).mean((1, 2))
+
+
+def stem_sensitivity(net: MSCMNet, images: Tensor, changes: Mapping[str, Tensor]) -> pd.DataFrame:
+    """How far each stem's output moves when its input changes, relative to the output's size.
+
+    Args:
+        net: in evaluation mode, with four stems.
+        images: (B, 3, H, W).
+        changes: changed versions of the same images, by name.
+
+    Returns:
+        A row for each stem, a column for each change: ‖stem(changed) - stem(image)‖ over
+        ‖stem(image)‖.
+    """
+    rows = {}
+    for name in STREAMS:
+        stem = net.streams.stems[name]
+        own = stem(images)
+        rows[STREAM_NAMES[name]] = {
+            change: float((stem(changed) - own).norm() / own.norm())
+            for change, changed in changes.items()
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("stem")
+
+
+def statistics_shift(net: MSCMNet, views: Sequence[Tensor]) -> pd.DataFrame:
+    """How far each stream's statistics lie from those of all streams together.
+
+    Taken at the input of the stems' batch norm, with the first stem's convolution for all, so that
+    only the views differ.
+
+    Returns:
+        A row for each stream; columns: mean over channels of the distance of its mean from the
+        common one in common standard deviations, and of its standard deviation over the common one.
+    """
+    convolution = net.streams.stems[STREAMS[0]].get_submodule("conv1")
+    maps = [convolution(view) for view in views]
+    everything = torch.cat(maps)
+    mean, std = _moments(everything)
+    rows = {}
+    for name, own in zip(STREAMS, maps, strict=True):
+        own_mean, own_std = _moments(own)
+        rows[STREAM_NAMES[name]] = {
+            "shift of the mean, in sd": float(((own_mean - mean).abs() / std).mean()),
+            "sd / common sd": float((own_std / std).mean()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("stream")
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    flat = x.transpose(0, 1).flatten(1)  # (C, B·H·W)
+    return flat.mean(1), flat.std(1)
+
+
+def stem_gradients(
+    net: MSCMNet, views: Sequence[Tensor], labels: Tensor, loss: nn.Module | None = None
+) -> dict[str, Tensor]:
+    """Gradient of the training loss in each stem's convolution, flat.
+
+    Args:
+        net: in training mode, with four stems.
+        views: V_g, V_c, I_g, I_c.
+        labels: (4B,) of the rows.
+        loss: on the pooled features, added to the cross-entropy.
+    """
+    output = net(*views)
+    total = functional.cross_entropy(output.logits, labels)
+    if loss is not None:
+        total = total + loss(output.pooled, labels)
+    weights = [next(net.streams.stems[name].parameters()) for name in STREAMS]  # the convolution's
+    gradients = torch.autograd.grad(total, weights)
+    return {name: value.flatten() for name, value in zip(STREAMS, gradients, strict=True)}
+
+
+def cosines(vectors: Mapping[str, Tensor]) -> pd.DataFrame:
+    """Cosine of every pair of vectors, streams by their symbols."""
+    names = [STREAM_NAMES.get(name, name) for name in vectors]
+    rows = functional.normalize(torch.stack(list(vectors.values())))
+    return pd.DataFrame((rows @ rows.T).detach().numpy(), index=names, columns=names)
+
+
+def cosine_figure(table: pd.DataFrame, title: str) -> Figure:
+    """A square of cosines with its numbers."""
+    figure, axis = plt.subplots(figsize=(4.6, 3.8), layout="constrained")
+    sns.heatmap(
+        table, ax=axis, vmin=-1, vmax=1, cmap="vlag", annot=True, fmt=".2f", square=True,
+        cbar_kws={"label": "cosine"}, annot_kws={"fontsize": 11},
+    )  # fmt: skip
+    axis.set_title(title)
+    axis.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def response_maps(net: MSCMNet, images: Sequence[Tensor]) -> list[list[npt.NDArray[np.uint8]]]:
+    """Each stem's mean absolute response to each image, as pictures of the images' size.
+
+    Args:
+        net: in evaluation mode, with four stems.
+        images: each (3, H, W).
+
+    Returns:
+        For each stem a (H, W, 3) picture of each image, dark where the stem is silent; one scale
+        for each image, so that the stems compare.
+    """
+    batch = torch.stack(list(images))
+    maps = torch.stack([net.streams.stems[name](batch).abs().mean(1) for name in STREAMS])
+    maps = maps / maps.amax((0, 2, 3), keepdim=True).clamp_min(1e-12)  # (4, B, H/4, W/4)
+    full = functional.interpolate(maps, size=batch.shape[2:], mode="nearest")
+    colours = plt.get_cmap("cividis")(full.numpy())[..., :3]  # (4, B, H, W, 3)
+    return [list(row) for row in (255 * colours).round().astype(np.uint8)]
