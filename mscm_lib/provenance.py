@@ -17,7 +17,15 @@ import torch
 from mscm_lib.config import RunConfig
 from mscm_lib.paths import project_root
 
-MODULES_BEHIND_WEIGHTS = ("config.py", "data", "models", "losses", "metrics", "evaluation", "training")
+MODULES_BEHIND_WEIGHTS = (
+    "config.py",
+    "data",
+    "models",
+    "losses",
+    "metrics",
+    "evaluation",
+    "training",
+)
 
 
 def provenance(

@@ -13,19 +13,21 @@ import pandas as pd
 import torch
 
 from mscm_lib.config import RunConfig
-from mscm_lib.files import write_json, write_text
+from mscm_lib.files import read_json, write_json, write_text
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.weights import save_network
 from mscm_lib.paths import resolve
 from mscm_lib.provenance import code_digest, provenance, versions
 from mscm_lib.training.distributed import Group, process_group
 from mscm_lib.training.hardware import Hardware, choose_hardware
+from mscm_lib.training.history import columns
 from mscm_lib.training.preparation import Material, prepare
 from mscm_lib.training.retrieval import build_retrieval
 from mscm_lib.training.scope import Interruption, reproducible
 from mscm_lib.training.state import StateFolder
 from mscm_lib.training.trainer import Trainer
 
+TIMINGS = ["epoch", "steps", "seconds", "waited"]
 WEIGHTS, HISTORY, RECORD, TIMING = "model.safetensors", "history.csv", "run.json", "timing.csv"
 
 
@@ -149,8 +151,8 @@ def _write(trainer: Trainer, output: Path) -> None:
         selected = place.best_epoch
         network.load_state_dict(trainer.state.load_best())
     output.mkdir(parents=True, exist_ok=True)
-    _write_table(output / HISTORY, pd.DataFrame(place.history, columns=trainer.columns()))
-    _write_table(output / TIMING, pd.DataFrame(place.timing))
+    _write_table(output / HISTORY, place.history, columns(config, trainer.meter.names))
+    _write_table(output / TIMING, place.timing, TIMINGS)
     save_network(
         output / WEIGHTS,
         network,
@@ -181,15 +183,14 @@ def _facts(trainer: Trainer, network: MSCMNet, selected: int) -> dict[str, Any]:
     }
 
 
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    if "epoch" in table:
-        table = table.astype({"epoch": int})
+def _write_table(path: Path, rows: list[dict[str, float]], first: list[str]) -> None:
+    """Write ``rows`` with the columns ``first``, then what else some rows have."""
+    others = [name for name in pd.DataFrame(rows).columns if name not in first]
+    table = pd.DataFrame(rows, columns=[*first, *others]).astype({"epoch": int})
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def _read(output: Path) -> TrainingResult:
-    from mscm_lib.files import read_json
-
     record = read_json(output / RECORD)
     return TrainingResult(output, output / WEIGHTS, pd.read_csv(output / HISTORY), record)
 

@@ -42,15 +42,13 @@ class Hardware:
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context that forward passes run in."""
-        return torch.autocast(
-            self.device.type, self.dtype, enabled=self.dtype is not torch.float32
-        )
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
     def place(self, module: Module) -> Module:
         """``module`` on the device, in the memory format of this run."""
         module = module.to(self.device)
         if self.channels_last:
-            module = module.to(memory_format=torch.channels_last)
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module
 
     def arrange(self, images: Tensor) -> Tensor:

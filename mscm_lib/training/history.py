@@ -52,3 +52,8 @@ def history_row(
         parts = [sums[f"{place}_{pair}_{name}"] for name in PRODUCTS]
         row[f"cka_{place}_{pair}"] = similarity(parts)
     return row
+
+
+def columns(config: RunConfig, names: list[str]) -> list[str]:
+    """The columns of a history whose meter has ``names``, for a run of no epochs too."""
+    return list(history_row(config, 0, 1, 1, dict.fromkeys(names, 1.0)))

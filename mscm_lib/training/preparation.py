@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.loader import Loader
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.data.sampler import IdentitySampler
-from mscm_lib.data.tables import ImageTable
 from mscm_lib.data.views import FourViews
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
@@ -25,18 +25,96 @@ class Material:
 
     Attributes:
         packed: the packed dataset.
-        table: the training rows.
-        names: (identities,) the dataset's own number of each label.
-        sampler: draws the batches.
-        loader: brings them to the device.
-        steps: of an epoch.
-        pairs: P·K, images of each modality in a global batch.
+        sampler: draws this process's share of each batch.
+        loader: brings views and labels to the device.
+        pairs: P·K, images of each modality in a batch of all processes.
     """
 
     packed: PackedDataset
-    table: ImageTable
-    names: np.ndarray
-    sampler: Any
-    loader: Any
-    steps: int
+    sampler: IdentitySampler
+    loader: DirectLoader
     pairs: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return len(self.sampler)
+
+    @property
+    def identities(self) -> int:
+        """Classes of the classifier."""
+        return len(self.sampler.identities)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the dataset that the images were packed from."""
+        return self.packed.images.fingerprint
+
+    def identities_of(self, epoch: int, step: int) -> list[int]:
+        """The identities in this process's share of a step, as the dataset numbers them."""
+        labels = np.unique(self.sampler.batch(epoch, step).labels)
+        return [int(number) for number in self.sampler.identities[labels]]
+
+
+class DirectLoader:
+    """Reads a batch when it is asked for."""
+
+    def __init__(
+        self,
+        packed: PackedDataset,
+        rows: np.ndarray,
+        sampler: IdentitySampler,
+        views: FourViews,
+        device: torch.device,
+    ) -> None:
+        self.packed, self.rows, self.sampler = packed, rows, sampler
+        self.views, self.device = views, device
+
+    def epoch(self, epoch: int, first: int) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+        for step in range(first, len(self.sampler)):
+            batch = self.sampler.batch(epoch, step)
+            images = [
+                torch.from_numpy(self.packed.images.read(self.rows[rows])).to(self.device)
+                for rows in (batch.visible, batch.infrared)
+            ]
+            draws = self.views.draw(epoch, step, len(batch.labels), self.sampler.first)
+            views = self.views.apply(images[0], images[1], draws.to(self.device))
+            yield views, torch.from_numpy(batch.labels).to(self.device)
+
+
+def prepare(config: RunConfig, hardware: Hardware, group: Group) -> Material:
+    """Open the data and set up the batches of this process.
+
+    Raises:
+        ConfigError: the images are packed at another size, the data cannot fill a batch or an
+            epoch, the batch cannot be dealt to the processes, or validation has nothing to look at.
+        DataError: the packed images are missing or damaged.
+    """
+    if config.validate_every and config.validation == "merged" and config.selection != "best-test":
+        raise ConfigError(
+            f"validate_every = {config.validate_every} with validation = 'merged': no identity is "
+            "held out to validate on; set validation = 'held-out', or validate_every = 0"
+        )
+    folder = resolve(config.data_folder or f"data/packed/{config.dataset}")
+    packed = open_packed(folder)
+    for key in ("height", "width"):
+        wanted, found = getattr(config, key), getattr(packed.images, key)
+        if wanted != found:
+            raise ConfigError(
+                f"{key} = {wanted}, but {folder} holds images of {packed.images.height}x"
+                f"{packed.images.width}; set height and width to that, or pack the data again"
+            )
+    table = packed.dataset.train(validation=config.validation, trial=config.trial)
+    sampler = IdentitySampler(
+        table,
+        config.identities_per_batch,
+        config.images_per_identity,
+        config.seed,
+        config.steps_per_epoch,
+        group.rank,
+        group.size,
+    )
+    views = FourViews.from_config(config)
+    loader = DirectLoader(packed, packed.images.rows(table.paths), sampler, views, hardware.device)
+    pairs = config.identities_per_batch * config.images_per_identity
+    return Material(packed, sampler, loader, pairs)

@@ -27,3 +27,16 @@ class Retrieval:
         """Whether ``epoch`` (from 0) ends with a measurement: every n-th and the last do."""
         done = epoch + 1
         return done % self.config.validate_every == 0 or done == self.config.epochs
+
+    def measure(self, network: MSCMNet, hardware: Hardware) -> dict[str, float]:
+        """Figures for the epoch's row."""
+        raise NotImplementedError
+
+    def score(self, figures: dict[str, float]) -> float | None:
+        """What the selection rule compares."""
+        return None
+
+
+def build_retrieval(config: RunConfig, material: Material) -> Retrieval | None:
+    """The retrieval that ``config`` asks for; None where it asks for none."""
+    return Retrieval(config, material.packed) if config.validate_every else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,25 +10,23 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
-from torch.utils import deterministic as memory
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+_MEMORY: Any = torch.utils.deterministic  # its setting is a property that type checkers miss
 
 
 @contextmanager
 def reproducible(device: torch.device, deterministic: bool, seed: int) -> Iterator[None]:
     """Seed the global generators and choose deterministic algorithms for the time of the block.
 
-    Nothing of this library draws from the global generators, but a layer of a backbone may.
-    Afterwards the generators of Python, NumPy and PyTorch and all settings are as they were.
+    Nothing of this library draws from PyTorch's global generators, but a layer of a backbone may.
+    Afterwards they and all settings are as they were.
 
     On a GPU an operation without a deterministic form warns instead of stopping the run.
     """
-    python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002
     was, warned = torch.are_deterministic_algorithms_enabled(), _warns()
-    benchmark, filled = torch.backends.cudnn.benchmark, memory.fill_uninitialized_memory
+    benchmark, filled = torch.backends.cudnn.benchmark, _MEMORY.fill_uninitialized_memory
     workspace = os.environ.get(WORKSPACE)
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
@@ -38,7 +35,7 @@ def reproducible(device: torch.device, deterministic: bool, seed: int) -> Iterat
                 # read when cuBLAS is first used; without it its sums depend on the stream
                 os.environ.setdefault(WORKSPACE, ":4096:8")
                 torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-                memory.fill_uninitialized_memory = False  # a debugging aid that costs bandwidth
+                _MEMORY.fill_uninitialized_memory = False  # a debugging aid that costs bandwidth
             torch.backends.cudnn.benchmark = not deterministic
             torch.default_generator.manual_seed(seed)
             if gpus:
@@ -47,11 +44,9 @@ def reproducible(device: torch.device, deterministic: bool, seed: int) -> Iterat
         finally:
             torch.use_deterministic_algorithms(was, warn_only=warned)
             torch.backends.cudnn.benchmark = benchmark
-            memory.fill_uninitialized_memory = filled
+            _MEMORY.fill_uninitialized_memory = filled
             if workspace is None:
                 os.environ.pop(WORKSPACE, None)
-            random.setstate(python)
-            np.random.set_state(numpy_)  # noqa: NPY002
 
 
 def _warns() -> bool:

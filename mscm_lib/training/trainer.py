@@ -109,7 +109,7 @@ class Trainer:
         )
 
     def _new_meter(self) -> Meter:
-        parts = [n for n, part in self.network.named_children() if any(True for _ in part.parameters())]
+        parts = [name for name, part in self.network.named_children() if [*part.parameters()]]
         return Meter(MEASURES + [f"gradient_{part}" for part in parts], self.hardware.device)
 
     def fit(self, interruption: Interruption) -> None:
@@ -244,7 +244,7 @@ class Trainer:
     def _stop(self, epoch: int, step: int | None) -> NoReturn:
         step = self.material.steps - 1 if step is None else step
         kept = self.state.path / "state.safetensors"
-        last = f"the last good state is {kept}" if kept.is_file() else "no state was saved before it"
+        last = f"the last good state is {kept}" if kept.is_file() else "no state was saved before"
         raise TrainingError(
             f"the loss was not finite in epoch {epoch}, step {step}, whose batch held the "
             f"identities {self.material.identities_of(epoch, step)}; {last}. "

@@ -1,0 +1,71 @@
+import os
+import signal
+import threading
+
+import pytest
+import torch
+from torch.utils import deterministic as memory
+
+from mscm_lib.training.scope import WORKSPACE, Interruption, reproducible
+
+CPU = torch.device("cpu")
+
+
+def test_everything_is_as_before_even_after_an_error():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    expected = torch.rand(3)
+    torch.set_rng_state(before)
+    settings = (memory.fill_uninitialized_memory, torch.backends.cudnn.benchmark)
+    with pytest.raises(KeyError), reproducible(CPU, deterministic=True, seed=1):
+        assert torch.are_deterministic_algorithms_enabled()
+        torch.rand(10)
+        raise KeyError
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert WORKSPACE not in os.environ
+    assert (memory.fill_uninitialized_memory, torch.backends.cudnn.benchmark) == settings
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_same_seed_draws_the_same_numbers():
+    drawn = []
+    for seed in (1, 1, 2):
+        with reproducible(CPU, deterministic=False, seed=seed):
+            drawn.append(torch.rand(4))
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_raises_a_flag_and_handlers_come_back(number, error):
+    before = signal.getsignal(number)
+    with Interruption() as interruption:
+        assert interruption.number is None
+        os.kill(os.getpid(), number)
+        assert interruption.number == number
+        with pytest.raises(error):
+            interruption.leave(number)
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_signal_acts_at_once():
+    with Interruption(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_other_threads_do_without():
+    failures = []
+
+    def work():
+        try:
+            with Interruption() as interruption:
+                assert interruption.number is None
+        except ValueError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not failures
