@@ -1,313 +1,35 @@
-"""What every dataset offers: training images, queries, galleries, a fingerprint, a manifest.
-
-A dataset here is a list of images with labels and nothing else: no pixel is read. It comes from a
-tree on disk (`open_dataset`) or from the manifest in a folder of packed arrays
-(`dataset_from_manifest`), and both give the same tables.
-"""
+"""Open a dataset by name: from its tree on disk, or from the manifest beside its packed arrays."""
 
 from __future__ import annotations
 
-import random
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-import numpy as np
+from typing import Any
 
 from mscm_lib.config import unknown_key
-from mscm_lib.data.draws import Permutations
+from mscm_lib.data.base import ReidDataset, check
+from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.findings import Findings
-from mscm_lib.data.fingerprints import tree_fingerprint
-from mscm_lib.data.tables import ImageTable, IntArray
 from mscm_lib.errors import ConfigError, DataError, StudyError
 
-Draw = Literal["agw", "official"]
-Validation = Literal["merged", "held-out"]
-HELD_OUT_SHARE = 0.2  # of the training identities, where the dataset names none for validation
 _READERS = {
     "sysu": ("mscm_lib.data.sysu", "SysuDataset"),
     "regdb": ("mscm_lib.data.regdb", "RegdbDataset"),
     "llcm": ("mscm_lib.data.llcm", "LlcmDataset"),
     "generated": ("mscm_lib.data.generated.dataset", "GeneratedDataset"),
 }
+_SPLIT_FOLDERS = {"sysu": "exp", "regdb": "idx", "llcm": "idx"}
 
-
-@dataclass(frozen=True)
-class Subset:
-    """Images that belong together: ``rows`` (n,) of the image table, ``ids`` (n,) their labels."""
-
-    rows: IntArray
-    ids: IntArray
-
-
-@dataclass(frozen=True)
-class Content:
-    """All that a dataset knows.
-
-    Attributes:
-        images: every image that any table can name, once, in the order of packed arrays.
-        subsets: by name; what names there are is the layout's business.
-        permutations: of SYSU-MM01's official galleries; empty elsewhere.
-        split_files: relative paths of the files that say what belongs where.
-    """
-
-    images: ImageTable
-    subsets: Mapping[str, Subset]
-    permutations: Permutations = field(default_factory=dict)
-    split_files: tuple[str, ...] = ()
-
-
-class ReidDataset(ABC):
-    """A visible-infrared re-identification dataset.
-
-    Tables name images by paths relative to ``root``, POSIX style: ``dataset.root / path`` opens
-    one, and the same string is its key in packed arrays. Identities and cameras are numbered as
-    the dataset's own files number them.
-
-    Attributes:
-        name: the key it is opened by.
-        protocol: whose evaluation rules apply.
-        searches: directions or modes of retrieval; the first is the default.
-        draws: how galleries may be drawn.
-        shots: images of each identity and camera that a gallery may have.
-        scorings: by search, the ways in which its matrix is scored in print.
-        training_trials: splits that one can train on.
-        trials: galleries or splits that one can test on.
-        root: the dataset's folder; need not exist where the dataset comes from a manifest.
-        content: the lists behind the tables.
-    """
-
-    name: ClassVar[str]
-    protocol: ClassVar[Literal["sysu", "regdb", "llcm"]]
-    searches: ClassVar[tuple[str, ...]]
-    draws: ClassVar[tuple[str, ...]] = ("agw",)
-    shots: ClassVar[tuple[int, ...]] = (1,)
-    scorings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-
-    def __init__(self, root: Path | str, content: Content, fingerprint: str = "") -> None:
-        self.root = Path(root)
-        self.content = content
-        self._fingerprint = fingerprint
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.root)!r}, {len(self.content.images)} images)"
-
-    # --- what the layouts add
-
-    @classmethod
-    @abstractmethod
-    def read(cls, root: Path, findings: Findings) -> ReidDataset:
-        """The dataset under ``root``, as far as it can be read; problems go to ``findings``."""
-
-    @abstractmethod
-    def _training(self, trial: int) -> ImageTable:
-        """Every training image of a split."""
-
-    @abstractmethod
-    def query(self, search: str | None = None, trial: int | None = None) -> ImageTable:
-        """The query images of a search (None: the first) in a trial (None: the first).
-
-        Raises:
-            ConfigError: no such search or trial.
-            DataError: there is no such image in the dataset.
-        """
-
-    @abstractmethod
-    def gallery_pool(self, search: str | None = None, trial: int | None = None) -> ImageTable:
-        """Every image that the gallery of a search may be drawn from, in any trial.
-
-        Raises:
-            ConfigError: no such search or trial.
-            DataError: there is no such image in the dataset.
-        """
-
-    @abstractmethod
-    def gallery(
-        self,
-        search: str | None = None,
-        trial: int | None = None,
-        draw: str = "agw",
-        shots: int = 1,
-    ) -> ImageTable:
-        """The gallery of a search in a trial.
-
-        Args:
-            search: one of ``searches``; None: the first.
-            trial: one of ``trials``; None: the first.
-            draw: one of ``draws``; see `mscm_lib.data.draws`.
-            shots: one of ``shots``, images of each identity and camera.
-
-        Raises:
-            ConfigError: an argument is none of those; the message names them.
-            DataError: the images or permutations that the draw needs are not there.
-        """
-
-    # --- what all share
-
-    @property
-    def training_trials(self) -> Sequence[int]:
-        """Splits that one can train on; a single one except on RegDB."""
-        return (0,)
-
-    @property
-    def trials(self) -> Sequence[int]:
-        """Trials that one can test on."""
-        return range(10)
-
-    @property
-    def images(self) -> ImageTable:
-        """Every image that any table can name, once, in the order of packed arrays."""
-        return self.content.images
-
-    def train(self, validation: str = "merged", trial: int | None = None) -> ImageTable:
-        """The training images of both modalities.
-
-        Args:
-            validation: ``merged``: every training identity, as the field trains; ``held-out``:
-                without those that `validation` gives.
-            trial: one of ``training_trials``; None: the first.
-
-        Raises:
-            ConfigError: another value of ``validation`` or no such trial.
-            DataError: no image is left.
-        """
-        check("validation", validation, ("merged", "held-out"))
-        table = self._training(self._training_trial(trial))
-        if validation == "held-out":
-            table = table[~np.isin(table.ids, self._held_out(table))]
-        return self._filled(table, f"training ({validation})")
-
-    def validation(self, trial: int | None = None) -> ImageTable:
-        """The images of the identities that ``train(validation="held-out")`` leaves out.
-
-        SYSU-MM01 names them in ``exp/val_id.txt``. Elsewhere they are a fifth of the training
-        identities, the same at every call.
-
-        Raises:
-            ConfigError: no such trial.
-            DataError: no image of such identities is there.
-        """
-        table = self._training(self._training_trial(trial))
-        return self._filled(table[np.isin(table.ids, self._held_out(table))], "validation")
-
-    def fingerprint(self, contents: bool = False) -> str:
-        """SHA-256 over what the dataset consists of, as 64 hex digits; see `tree_fingerprint`.
-
-        Args:
-            contents: hash every byte of every image instead of their sizes.
-
-        Raises:
-            DataError: an image or split file is gone, or ``contents`` of a dataset without a tree.
-        """
-        if contents or not self._fingerprint:
-            if not self.root.is_dir():
-                raise DataError(f"{self.root}: no such folder; a fingerprint needs the images")
-            paths, splits = self.images.paths, self.content.split_files
-            found = tree_fingerprint(self.name, self.root, paths, splits, contents=contents)
-            if contents:
-                return found
-            self._fingerprint = found
-        return self._fingerprint
-
-    def manifest(self) -> dict[str, Any]:
-        """All that `dataset_from_manifest` needs, as plain values that JSON can hold."""
-        table = self.images
-        return {
-            "name": self.name,
-            "protocol": self.protocol,
-            "fingerprint": self.fingerprint(),
-            "images": {
-                "path": list(table.paths),
-                "id": table.ids.tolist(),
-                "cam": table.cams.tolist(),
-                "infrared": table.infrared.astype(int).tolist(),
-            },
-            "subsets": {
-                key: {"rows": subset.rows.tolist(), "ids": subset.ids.tolist()}
-                for key, subset in self.content.subsets.items()
-            },
-            "permutations": [
-                [camera, identity, permutation.tolist()]
-                for (camera, identity), permutation in self.content.permutations.items()
-            ],
-            "split_files": list(self.content.split_files),
-        }
-
-    @classmethod
-    def from_manifest(cls, manifest: Mapping[str, Any], root: Path) -> ReidDataset:
-        """The dataset that `manifest` describes; ``root`` is where its images were or are."""
-        columns = manifest["images"]
-        table = ImageTable(
-            tuple(columns["path"]),
-            np.array(columns["id"], dtype=np.int64),
-            np.array(columns["cam"], dtype=np.int64),
-            np.array(columns["infrared"], dtype=np.bool_),
-        )
-        content = Content(
-            table,
-            {
-                key: Subset(np.array(s["rows"], np.int64), np.array(s["ids"], np.int64))
-                for key, s in manifest["subsets"].items()
-            },
-            {(c, i): np.array(rows, np.int64) for c, i, rows in manifest["permutations"]},
-            tuple(manifest["split_files"]),
-        )
-        return cls(root, content, manifest["fingerprint"])
-
-    # --- for the layouts
-
-    def _subset(self, key: str) -> ImageTable:
-        """The images of a subset, with the labels that it gives them."""
-        subset = self.content.subsets[key]
-        table = self.images[subset.rows]
-        return ImageTable(table.paths, subset.ids, table.cams, table.infrared)
-
-    def _held_out(self, table: ImageTable) -> IntArray:
-        """Identities held out for validation among those of a training table."""
-        identities = np.unique(table.ids).tolist()
-        if len(identities) < 2:
-            raise DataError(
-                f"{self.root}: {len(identities)} training identities; holding some out for "
-                "validation needs two or more"
-            )
-        count = max(1, round(HELD_OUT_SHARE * len(identities)))
-        return np.array(sorted(random.Random(0).sample(identities, count)), dtype=np.int64)
-
-    def _search(self, search: str | None) -> str:
-        if search is None:
-            return self.searches[0]
-        check("search", search, self.searches)
-        return search
-
-    def _trial(self, trial: int | None) -> int:
-        if trial is None:
-            return self.trials[0]
-        check("trial", trial, self.trials)
-        return trial
-
-    def _training_trial(self, trial: int | None) -> int:
-        if trial is None:
-            return self.training_trials[0]
-        check("trial", trial, self.training_trials)
-        return trial
-
-    def _filled(self, table: ImageTable, what: str) -> ImageTable:
-        if not len(table):
-            raise DataError(
-                f"{self.root}: no {what} image is there; see what is missing with: "
-                f'mscm doctor {self.name} "{self.root}"'
-            )
-        return table
-
-
-def check(key: str, value: object, allowed: Sequence[object]) -> None:
-    """Raise a `ConfigError` naming what is allowed, unless ``value`` is."""
-    if isinstance(value, bool) or value not in allowed:
-        names = ", ".join(repr(option) for option in allowed)
-        raise ConfigError(f"{key} = {value!r}: expected one of {names}")
+__all__ = [
+    "Content",
+    "ReidDataset",
+    "Subset",
+    "check",
+    "dataset_from_manifest",
+    "open_dataset",
+    "read_tree",
+]
 
 
 def open_dataset(name: str, root: Path | str) -> ReidDataset:
@@ -326,9 +48,37 @@ def open_dataset(name: str, root: Path | str) -> ReidDataset:
     """
     root = Path(root).expanduser()
     findings = Findings()
-    dataset = reader(name).read(root, findings)
+    dataset = read_tree(name, root, findings)
     findings.raise_fatal(name, root)
+    assert dataset is not None  # read_tree gives None with a fatal finding only
     return dataset
+
+
+def read_tree(name: str, root: Path, findings: Findings) -> ReidDataset | None:
+    """The dataset ``name`` under ``root`` as far as it can be read; problems go to ``findings``.
+
+    Returns:
+        None where ``root`` is not the folder of such a dataset at all.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    kind = _reader(name)
+    if not root.is_dir():
+        problem = "is not a folder" if root.exists() else "there is no such folder"
+        findings.fatal(".", problem, "give the folder that the dataset was unpacked to")
+        return None
+    splits = _SPLIT_FOLDERS.get(name)
+    try:
+        inside = {path.name: path for path in root.iterdir() if path.is_dir()}
+        within = sorted(str(path) for path in inside.values() if (path / str(splits)).is_dir())
+    except OSError as error:
+        findings.fatal(".", f"cannot be listed ({error.strerror})", "give yourself permission")
+        return None
+    if splits and splits not in inside and within:
+        findings.fatal(".", f"has no folder {splits!r}", f"{within[0]} has one: give that folder")
+        return None
+    return kind.read(root, findings)
 
 
 def dataset_from_manifest(manifest: Mapping[str, Any], root: Path | str) -> ReidDataset:
@@ -342,7 +92,7 @@ def dataset_from_manifest(manifest: Mapping[str, Any], root: Path | str) -> Reid
         DataError: the manifest is not one of this library's, or is damaged.
     """
     try:
-        return reader(manifest["name"]).from_manifest(manifest, Path(root))
+        return _reader(manifest["name"]).from_manifest(manifest, Path(root))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, StudyError):
             raise
@@ -351,12 +101,7 @@ def dataset_from_manifest(manifest: Mapping[str, Any], root: Path | str) -> Reid
         ) from error
 
 
-def reader(name: str) -> type[ReidDataset]:
-    """The class behind a dataset's name.
-
-    Raises:
-        ConfigError: an unknown name.
-    """
+def _reader(name: str) -> type[ReidDataset]:
     if name not in _READERS:
         raise ConfigError(unknown_key("dataset", str(name), list(_READERS)))
     module, attribute = _READERS[name]

@@ -44,10 +44,6 @@ class Tree:
 def scan(root: Path, findings: Findings) -> Tree:
     """Everything below ``root``, hidden files and folders aside."""
     tree = Tree(root)
-    if not root.is_dir():
-        is_what = "is not a folder" if root.exists() else "there is no such folder"
-        findings.fatal(".", is_what, "give the folder that the dataset was unpacked to")
-        return tree
     _scan_folder(tree, "", False, (root.resolve(),), findings)
     tree.images.sort()
     tree.others.sort()

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mscm_lib.data.datasets import Content, ReidDataset, Subset, check
+from mscm_lib.data.base import ReidDataset, check
+from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.draws import agw_draw
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.listing import (
@@ -53,11 +54,10 @@ class LlcmDataset(ReidDataset):
     def read(cls, root: Path, findings: Findings) -> LlcmDataset:
         """See `ReidDataset.read`."""
         tree = scan(root, findings)
-        train: dict[str, list[LabelLine]] = {"vis": [], "nir": []}
-        tested: list[int] = []
-        if root.is_dir():
-            train = {kind: read_labels(tree, f"idx/train_{kind}.txt", findings) for kind in train}
-            tested = read_identities(root, "idx/test_id.txt", findings)
+        train = {
+            kind: read_labels(tree, f"idx/train_{kind}.txt", findings) for kind in ("vis", "nir")
+        }
+        tested = read_identities(root, "idx/test_id.txt", findings)
         # By path, so that a line that is there twice is one image.
         train_rows = {
             line.path: (line.path, line.label, _training_camera(line.path), kind == "nir")
@@ -159,8 +159,6 @@ def _report_training(
 
 
 def _report_test(tree: Tree, rows: list[Row], tested: list[int], findings: Findings) -> None:
-    if not tree.root.is_dir():
-        return
     seen = {(infrared, camera) for _, _, camera, infrared in rows}
     for kind, cameras in CAMERAS.items():
         for camera in cameras:

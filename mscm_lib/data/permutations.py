@@ -30,8 +30,6 @@ def read_permutations(root: Path, pool: ImageTable, findings: Findings) -> Permu
         findings: grows.
     """
     cells = np.unique(np.stack([pool.cams, pool.ids]), axis=1).T.tolist()  # (cells, 2)
-    if not root.is_dir():
-        return {}
     outer = _load(root, findings)
     permutations: dict[tuple[int, int], IntArray] = {}
     for camera, identity in cells if outer is not None else []:

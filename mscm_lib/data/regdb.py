@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mscm_lib.data.datasets import Content, ReidDataset, Subset, check
+from mscm_lib.data.base import ReidDataset, check
+from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.listing import LabelLine, Tree, read_labels, report_outside, scan
 from mscm_lib.data.regdb_checks import report_labels
@@ -40,18 +41,14 @@ class RegdbDataset(ReidDataset):
     def read(cls, root: Path, findings: Findings) -> RegdbDataset:
         """See `ReidDataset.read`."""
         tree = scan(root, findings)
-        lists: dict[int, SplitLines] = {}
-        if root.is_dir():
-            for trial in SPLITS:
-                lines = _read_split(tree, trial, findings)
-                if lines:
-                    lists[trial] = lines
-            if not lists:
-                findings.fatal(
-                    "idx",
-                    "no split is complete; expected idx/train_visible_1.txt and so on",
-                    "copy the folder idx from the release",
-                )
+        splits = {trial: _read_split(tree, trial, findings) for trial in SPLITS}
+        lists = {trial: lines for trial, lines in splits.items() if lines}
+        if not lists:
+            findings.fatal(
+                "idx",
+                "no split is complete; expected idx/train_visible_1.txt and so on",
+                "copy the folder idx from the release",
+            )
         images = _image_table(lists)
         report_outside(tree, set(images.paths), findings)
         row_of = {path: row for row, path in enumerate(images.paths)}

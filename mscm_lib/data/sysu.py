@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mscm_lib.data.datasets import Content, ReidDataset, Subset, check
+from mscm_lib.data.base import ReidDataset, check
+from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.draws import agw_draw, official_draw
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.listing import (
@@ -40,10 +41,7 @@ class SysuDataset(ReidDataset):
     def read(cls, root: Path, findings: Findings) -> SysuDataset:
         """See `ReidDataset.read`."""
         tree = scan(root, findings)
-        split = {
-            name: read_identities(root, split_file(name), findings) if root.is_dir() else []
-            for name in SPLITS
-        }
+        split = {name: read_identities(root, split_file(name), findings) for name in SPLITS}
         _report_overlaps(split, findings)
         everybody = sorted(set().union(*split.values()))
         images = _image_table(tree, set(everybody))
@@ -126,8 +124,6 @@ def _report_overlaps(split: dict[str, list[int]], findings: Findings) -> None:
 def _report_structure(
     tree: Tree, images: ImageTable, split: dict[str, list[int]], findings: Findings
 ) -> None:
-    if not tree.root.is_dir():
-        return
     again = "unpack the release again and compare its folders with the README"
     for camera in sorted((*VISIBLE, *INFRARED)):
         folder = f"cam{camera}"
@@ -163,16 +159,26 @@ def _report_structure(
 def _report_people(images: ImageTable, split: dict[str, list[int]], findings: Findings) -> None:
     visible = set(images.ids[~images.infrared].tolist())
     infrared = set(images.ids[images.infrared].tolist())
+    effects = {
+        "train": "it is never drawn",
+        "val": "it is never drawn",
+        "test": "it does not count",
+    }
     for name, identities in split.items():
-        effect = (
-            "it is never drawn for training"
-            if name != "test"
-            else ("its queries or gallery images count for nothing")
-        )
         for identity in identities:
             where = f"{split_file(name)}, identity {identity}"
             if identity not in visible | infrared:
                 findings.fatal(where, "has no image in any camera", "restore its folders")
             elif identity not in visible & infrared:
                 lacks = "visible" if identity not in visible else "infrared"
-                findings.warning(where, f"has no {lacks} image; {effect}", "restore its folders")
+                message = f"has no {lacks} image, so {effects[name]}"
+                findings.warning(where, message, "restore its folders")
+    pool = images[np.isin(images.ids, split["test"]) & ~images.infrared]
+    cells, counts = np.unique(np.stack([pool.cams, pool.ids]), axis=1, return_counts=True)
+    for (camera, identity), count in zip(cells.T.tolist(), counts.tolist(), strict=True):
+        if count < max(SysuDataset.shots):
+            findings.warning(
+                f"cam{camera}/{identity:04d}",
+                f"has {count} images; a multi-shot gallery draws {max(SysuDataset.shots)} from it",
+                "restore the others; until then the gallery takes all that are there",
+            )

@@ -1,0 +1,195 @@
+"""The data doctor: everything that is there, missing or broken in a dataset, in one pass."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mscm_lib.data.base import ReidDataset
+from mscm_lib.data.datasets import read_tree
+from mscm_lib.data.findings import SEVERITIES, Finding, Findings
+from mscm_lib.data.images import ImageFault, read_image
+from mscm_lib.data.listing import scan
+from mscm_lib.data.packed import PackedImages
+from mscm_lib.data.progress import available_cores, progress_bar
+from mscm_lib.data.published_counts import Count, dataset_counts
+from mscm_lib.errors import StudyError
+
+_SHOWN = 8  # findings of one kind that the rendered text lists
+_BLOCK = 256  # images looked at between two steps of the progress bar
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the doctor found.
+
+    Attributes:
+        name: of the dataset.
+        root: its folder.
+        findings: every problem, the worst first.
+        counts: what is there beside what is published.
+        checked: images that were looked into.
+    """
+
+    name: str
+    root: Path
+    findings: tuple[Finding, ...]
+    counts: tuple[Count, ...]
+    checked: int
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is fatal and nothing an error; warnings may be there."""
+        return all(finding.severity == "warning" for finding in self.findings)
+
+    def table(self) -> pd.DataFrame:
+        """Every finding: columns severity, path, message, remedy."""
+        rows = [[f.severity, f.path, f.message, f.remedy] for f in self.findings]
+        return pd.DataFrame(rows, columns=["severity", "path", "message", "remedy"])
+
+    def counts_table(self) -> pd.DataFrame:
+        """Every count: columns what, found, published (missing where nothing is), agrees."""
+        return pd.DataFrame(
+            {
+                "what": [count.what for count in self.counts],
+                "found": [count.found for count in self.counts],
+                "published": pd.array([c.published for c in self.counts], dtype="Int64"),
+                "agrees": [count.agrees for count in self.counts],
+            }
+        )
+
+    def render(self) -> str:
+        """The diagnosis as text for a terminal: counts, then findings with their remedies."""
+        lines = [f"{self.name} in {self.root}: {self.checked} image files looked into", ""]
+        if self.counts:
+            width = max(len(count.what) for count in self.counts)
+            lines.append(f"  {'':{width}}  {'found':>8}  {'published':>9}")
+            for count in self.counts:
+                published = "" if count.published is None else str(count.published)
+                mark = "" if count.agrees else "  differs"
+                lines.append(f"  {count.what:{width}}  {count.found:>8}  {published:>9}{mark}")
+            lines.append("")
+        tally = Counter(finding.severity for finding in self.findings)
+        lines += self._finding_lines()
+        if self.findings:
+            lines.append(", ".join(f"{tally[s]} {s}" for s in SEVERITIES if tally[s]))
+        lines.append(
+            "Nothing keeps this dataset from being used."
+            if self.healthy
+            else "Mend what is named above, then run the doctor again."
+        )
+        return "\n".join(lines)
+
+    def _finding_lines(self) -> Iterator[str]:
+        shown: Counter[tuple[str, str]] = Counter()
+        kinds = Counter((finding.severity, finding.remedy) for finding in self.findings)
+        for finding in self.findings:
+            kind = (finding.severity, finding.remedy)
+            shown[kind] += 1
+            if shown[kind] <= _SHOWN:
+                text = f"{finding.severity.upper():8}{finding.path}: {finding.message}"
+                yield from textwrap.wrap(
+                    text,
+                    100,
+                    subsequent_indent=" " * 8,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+                yield f"        -> {finding.remedy}"
+            elif shown[kind] == _SHOWN + 1:
+                yield f"        and {kinds[kind] - _SHOWN} more with the same remedy"
+        if self.findings:
+            yield ""
+
+
+def diagnose(name: str, root: Path | str, decode: bool = True, progress: bool = True) -> Diagnosis:
+    """Look a dataset over; broken data become findings and never an exception.
+
+    Args:
+        name: ``sysu``, ``regdb``, ``llcm``, or ``generated`` for a folder of packed arrays.
+        root: the dataset's folder.
+        decode: decode every image; False looks at their headers alone, which is faster.
+        progress: show a bar on stderr.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    root = Path(root).expanduser()
+    findings = Findings()
+    dataset = read_tree(name, root, findings)
+    counts: list[Count] = []
+    checked = 0
+    if dataset is not None:
+        counts = dataset_counts(dataset)
+        look = _look_into_arrays if name == "generated" else _look_into_files
+        checked = look(dataset, decode, progress, findings)
+        differing = [count.what for count in counts if not count.agrees]
+        if differing:
+            findings.warning(
+                ".",
+                f"{len(differing)} of {len(counts)} counts are not the published ones: "
+                + "; ".join(differing),
+                "complete the dataset, or do not put its figures beside published ones",
+            )
+    order = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    return Diagnosis(name, root, tuple(order), tuple(counts), checked)
+
+
+def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, findings: Findings) -> int:
+    """Read every image below the root; what no list names is a warning at most."""
+    infrared = dict(zip(dataset.images.paths, dataset.images.infrared.tolist(), strict=True))
+    paths = scan(dataset.root, Findings()).images
+
+    def look(path: str) -> tuple[str, str] | None:
+        try:
+            image = read_image(dataset.root / path, decode)
+        except ImageFault as fault:
+            return fault.reason, fault.remedy
+        if image.mode == "L" and infrared.get(path) is False:
+            return "has one channel; visible images have three", "copy it again from the release"
+        return None
+
+    title = f"looking into {dataset.name}"
+    with (
+        progress_bar(len(paths), title, progress) as bar,
+        ThreadPoolExecutor(available_cores(), thread_name_prefix="doctor") as pool,
+    ):
+        for start in range(0, len(paths), _BLOCK):
+            block = paths[start : start + _BLOCK]
+            for path, problem in zip(block, pool.map(look, block), strict=True):
+                if problem and path in infrared:
+                    findings.error(path, *problem)
+                elif problem:
+                    findings.warning(path, f"{problem[0]}, but no split names it", problem[1])
+            bar.update(len(block))
+    return len(paths)
+
+
+def _look_into_arrays(
+    dataset: ReidDataset, decode: bool, progress: bool, findings: Findings
+) -> int:
+    """Check packed arrays, and that no image in them is blank."""
+    try:
+        images = PackedImages.open(dataset.root)
+    except StudyError as error:
+        findings.fatal(".", str(error), "generate the benchmark again")
+        return 0
+    if not decode:
+        return 0
+    with progress_bar(len(images), "looking into packed images", progress) as bar:
+        for start in range(0, len(images), _BLOCK):
+            rows = np.arange(start, min(start + _BLOCK, len(images)))
+            pixels = images.read(rows).reshape(len(rows), -1)
+            for row in rows[pixels.max(axis=1) == pixels.min(axis=1)].tolist():
+                findings.error(
+                    images.paths[row], f"row {row} is blank", "generate the benchmark again"
+                )
+            bar.update(len(rows))
+    return len(images)
