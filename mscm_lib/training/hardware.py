@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mscm_lib.config import RunConfig
 from mscm_lib.errors import ConfigError
@@ -50,12 +50,6 @@ class Hardware:
         if self.channels_last:
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module
-
-    def arrange(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in the memory format of this run."""
-        if self.channels_last:
-            return images.contiguous(memory_format=torch.channels_last)
-        return images
 
     @property
     def name(self) -> str:

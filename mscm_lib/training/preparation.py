@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mscm_lib.config import RunConfig
+from mscm_lib.data.loader import Loader
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.data.sampler import IdentitySampler
 from mscm_lib.data.views import FourViews
@@ -32,7 +30,7 @@ class Material:
 
     packed: PackedDataset
     sampler: IdentitySampler
-    loader: DirectLoader
+    loader: Loader
     pairs: int
 
     @property
@@ -54,32 +52,6 @@ class Material:
         """The identities in this process's share of a step, as the dataset numbers them."""
         labels = np.unique(self.sampler.batch(epoch, step).labels)
         return [int(number) for number in self.sampler.identities[labels]]
-
-
-class DirectLoader:
-    """Reads a batch when it is asked for."""
-
-    def __init__(
-        self,
-        packed: PackedDataset,
-        rows: np.ndarray,
-        sampler: IdentitySampler,
-        views: FourViews,
-        device: torch.device,
-    ) -> None:
-        self.packed, self.rows, self.sampler = packed, rows, sampler
-        self.views, self.device = views, device
-
-    def epoch(self, epoch: int, first: int) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
-        for step in range(first, len(self.sampler)):
-            batch = self.sampler.batch(epoch, step)
-            images = [
-                torch.from_numpy(self.packed.images.read(self.rows[rows])).to(self.device)
-                for rows in (batch.visible, batch.infrared)
-            ]
-            draws = self.views.draw(epoch, step, len(batch.labels), self.sampler.first)
-            views = self.views.apply(images[0], images[1], draws.to(self.device))
-            yield views, torch.from_numpy(batch.labels).to(self.device)
 
 
 def prepare(config: RunConfig, hardware: Hardware, group: Group) -> Material:
@@ -115,6 +87,6 @@ def prepare(config: RunConfig, hardware: Hardware, group: Group) -> Material:
         group.size,
     )
     views = FourViews.from_config(config)
-    loader = DirectLoader(packed, packed.images.rows(table.paths), sampler, views, hardware.device)
+    loader = Loader(packed.images, table, sampler, views, hardware.device)
     pairs = config.identities_per_batch * config.images_per_identity
     return Material(packed, sampler, loader, pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NoReturn
 
 import torch
@@ -130,20 +131,17 @@ class Trainer:
         factor = rate_factor(self.config, epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * factor
-        began, first, waited = time.monotonic(), self.place.step, 0.0
-        batches = self.material.loader.epoch(epoch, first)
-        steps = self.material.steps
-        for step in range(first, steps):
-            asked = time.monotonic()
-            views, labels = next(batches)
-            waited += time.monotonic() - asked
-            self._step(step, views, labels)
-            self.place.step = step + 1
-            bad = self.meter.first_bad(step)
-            if bad is not None:
-                self._stop(epoch, bad)
-            self._save_or_leave(step, interruption)
-        self._close_epoch(epoch, steps - first, began, waited)
+        began, first, steps = time.monotonic(), self.place.step, self.material.steps
+        loader = self.material.loader
+        with closing(loader.epoch(epoch, first)) as batches:
+            for step in range(first, steps):
+                self._step(step, *next(batches))
+                self.place.step = step + 1
+                bad = self.meter.first_bad(step)
+                if bad is not None:
+                    self._stop(epoch, bad)
+                self._save_or_leave(step, interruption)
+        self._close_epoch(epoch, steps - first, began, loader.waited)
 
     def _save_or_leave(self, step: int, interruption: Interruption) -> None:
         """Save inside an epoch when a signal has come or the last state is old.
@@ -161,7 +159,6 @@ class Trainer:
             interruption.leave(signal_number)
 
     def _step(self, step: int, views: tuple[Tensor, ...], labels: Tensor) -> None:
-        views = tuple(self.hardware.arrange(view) for view in views)
         parts: Parts = self.objective(views, labels)
         self.scaler.scale(parts.loss).backward()
         measures = {
@@ -295,7 +292,7 @@ class Trainer:
 
 
 def _metric_loss(config: RunConfig, identities: int, channels: int) -> nn.Module | None:
-    if config.metric_loss == "none" or config.metric_weight == 0:
+    if config.metric_weight == 0:  # learned centers without a gradient would have no use
         return None
     return build_metric_loss(config, identities, channels)
 
