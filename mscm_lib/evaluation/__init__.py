@@ -1,0 +1,14 @@
+"""Evaluation of networks and features under each dataset's own protocol."""
+
+from mscm_lib.evaluation.embedding import Embeddings, embed_table
+from mscm_lib.evaluation.references import rank_by_histogram, rank_untrained
+from mscm_lib.evaluation.run import Evaluation, evaluate_run
+
+__all__ = [
+    "Embeddings",
+    "Evaluation",
+    "embed_table",
+    "evaluate_run",
+    "rank_by_histogram",
+    "rank_untrained",
+]

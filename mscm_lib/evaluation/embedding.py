@@ -1,0 +1,123 @@
+"""Every image of a table embedded once."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from mscm_lib.data import views
+from mscm_lib.data.packed import PackedImages
+from mscm_lib.data.tables import ImageTable, Modality
+from mscm_lib.errors import ProtocolError
+from mscm_lib.hardware import Hardware
+from mscm_lib.models import MSCMNet
+
+FEATURES = ("pooled", "neck")
+MODALITIES: tuple[tuple[bool, Modality], ...] = ((False, "visible"), (True, "infrared"))
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """L2-normalised features of N images, found again by path.
+
+    Attributes:
+        table: the images.
+        features: by name, (N, C) float32 on the CPU.
+    """
+
+    table: ImageTable
+    features: dict[str, Tensor]
+
+    def of(self, table: ImageTable, feature: str) -> Tensor:
+        """The features of ``table``'s images, (len(table), C), in its order.
+
+        Raises:
+            ProtocolError: an image has not been embedded.
+        """
+        rows = {path: row for row, path in enumerate(self.table.paths)}
+        try:
+            index = torch.tensor([rows[path] for path in table.paths])
+        except KeyError as error:
+            raise ProtocolError(f"{error.args[0]}: this image has not been embedded") from error
+        return self.features[feature][index]
+
+
+def embed_table(
+    net: MSCMNet,
+    images: PackedImages,
+    table: ImageTable,
+    batch: int = 128,
+    flip: bool = False,
+    hardware: Hardware | None = None,
+    progress: bool = True,
+) -> Embeddings:
+    """Embed the images of ``table``, each modality through its own stems.
+
+    Args:
+        net: in evaluation mode, on the device that computes.
+        images: packed pixels.
+        table: rows of both modalities or of one.
+        batch: images in one forward pass.
+        flip: add the features of the mirrored image and normalise again (named in every table).
+        hardware: number format of the forward passes; None: the network's own.
+        progress: show a bar.
+
+    Raises:
+        ProtocolError: a feature is not finite; the image is named.
+    """
+    device = next(net.parameters()).device
+    rows = images.rows(table.paths)
+    found = {name: torch.empty(len(table), net.channels) for name in FEATURES}
+    with (
+        torch.inference_mode(),
+        tqdm(
+            total=len(table), unit="img", desc="embedding", disable=not progress, mininterval=2
+        ) as bar,
+    ):
+        for infrared, modality in MODALITIES:
+            places = np.flatnonzero(table.infrared == infrared)
+            for start in range(0, len(places), batch):
+                here = places[start : start + batch]
+                pixels = torch.from_numpy(images.read(rows[here])).to(device)
+                batch_features = _embed(net, pixels, modality, flip, hardware)
+                for name, values in batch_features.items():
+                    found[name][torch.from_numpy(here)] = values.cpu()
+                bar.update(len(here))
+    _check_finite(found, table)
+    return Embeddings(table, found)
+
+
+def _embed(
+    net: MSCMNet,
+    pixels: Tensor,
+    modality: Modality,
+    flip: bool,
+    hardware: Hardware | None,
+) -> dict[str, Tensor]:
+    x = views.normalise(pixels.permute(0, 3, 1, 2).float())  # (B, 3, H, W), channels last
+    with hardware.autocast() if hardware else nullcontext():
+        once = net.embed(x, modality)
+        if not flip:
+            return {name: getattr(once, name).float() for name in FEATURES}
+        mirrored = net.embed(x.flip(3), modality)
+    return {
+        name: functional.normalize(getattr(once, name).float() + getattr(mirrored, name).float())
+        for name in FEATURES
+    }
+
+
+def _check_finite(found: dict[str, Tensor], table: ImageTable) -> None:
+    for name, values in found.items():
+        bad: npt.NDArray[np.bool_] = ~torch.isfinite(values).all(dim=1).numpy()
+        if bad.any():
+            raise ProtocolError(
+                f"the {name} feature of {table.paths[int(bad.argmax())]} is not finite "
+                f"({int(bad.sum())} of {len(table)} images); the weights are unusable: train again"
+            )

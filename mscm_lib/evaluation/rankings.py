@@ -1,0 +1,161 @@
+"""A dataset's rankings under its own protocol: searches, scorings, trials, features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+
+from mscm_lib.config import RunConfig
+from mscm_lib.data.base import ReidDataset
+from mscm_lib.data.tables import ImageTable
+from mscm_lib.evaluation.embedding import Embeddings
+from mscm_lib.metrics import RankMetrics, rank_metrics
+from mscm_lib.metrics.bootstrap import bootstrap_over_identities
+
+RANKS = (1, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One ranking to make: who is searched in what.
+
+    Attributes:
+        search: of the dataset.
+        scoring: how the search is scored, where the field has two ways; else empty.
+        number: the gallery's trial.
+        query, gallery: images.
+    """
+
+    search: str
+    scoring: str
+    number: int
+    query: ImageTable
+    gallery: ImageTable
+
+    @property
+    def direction(self) -> str:
+        """Modality of the query → modality of the gallery."""
+        names = ["infrared" if t.infrared.all() else "visible" for t in (self.query, self.gallery)]
+        return " → ".join(names)
+
+
+@dataclass
+class Figures:
+    """What an evaluation found: a row a search and feature, a row a trial, a row a query."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    queries: list[pd.DataFrame] = field(default_factory=list)
+
+
+def trials(dataset: ReidDataset, config: RunConfig) -> Iterator[Trial]:
+    """Every ranking of ``dataset``: all searches and scorings, every gallery trial.
+
+    Where trials are splits (RegDB), the run's own split is the one that counts; elsewhere they are
+    galleries, of which the first ``config.gallery_trials`` are taken.
+    """
+    splits = len(dataset.training_trials) > 1
+    numbers = [config.trial] if splits else list(dataset.trials)[: config.gallery_trials]
+    for search in dataset.searches:
+        for scoring in dataset.scorings.get(search, ("",)):
+            for number in numbers:
+                query = dataset.query(search, trial=number)
+                gallery = dataset.gallery(search, number, config.draw, config.shots)
+                if scoring == "swapped":  # the drawn images search all images of the other kind
+                    query, gallery = gallery, query
+                yield Trial(search, scoring, number, query, gallery)
+
+
+def rank_all(
+    dataset: ReidDataset,
+    config: RunConfig,
+    embeddings: Embeddings,
+    features: tuple[str, ...],
+    labels: dict[str, Any],
+) -> Figures:
+    """Rank every trial by every feature.
+
+    Args:
+        dataset: whose protocol applies.
+        config: draw, shots, trials, mix.
+        embeddings: of all images that a trial names.
+        features: names in ``embeddings``, or "mix": the weighted sum of neck and pooled scores.
+        labels: columns that go with every row (variant, seed, flip, …).
+    """
+    figures = Figures()
+    kept: dict[tuple[str, str, str], list[tuple[Trial, RankMetrics]]] = {}
+    for trial in trials(dataset, config):
+        for feature in features:
+            result = rank_metrics(
+                -_scores(embeddings, trial, feature, config.mix_weight),
+                trial.query.ids,
+                trial.gallery.ids,
+                trial.query.cams,
+                trial.gallery.cams,
+                dataset.protocol,
+                max_rank=max(RANKS),
+            )
+            kept.setdefault((trial.search, trial.scoring, feature), []).append((trial, result))
+    for (search, scoring, feature), found in kept.items():
+        names = {
+            "search": search,
+            "direction": found[0][0].direction,
+            "scoring": scoring or None,
+            "protocol": dataset.protocol,
+            "draw": config.draw,
+            "shots": config.shots,
+            "feature": feature,
+            **labels,
+        }
+        _enter(figures, names, found)
+    return figures
+
+
+def _scores(embeddings: Embeddings, trial: Trial, feature: str, weight: float) -> Tensor:
+    """Cosine similarities, (queries, gallery)."""
+    if feature == "mix":
+        neck = _scores(embeddings, trial, "neck", weight)
+        return weight * neck + (1 - weight) * _scores(embeddings, trial, "pooled", weight)
+    return embeddings.of(trial.query, feature) @ embeddings.of(trial.gallery, feature).T
+
+
+def _enter(figures: Figures, names: dict[str, Any], found: list[tuple[Trial, RankMetrics]]) -> None:
+    """One row of means over trials with their intervals; the trials and queries behind it."""
+    each = [{**names, "gallery_trial": t.number, **_figures(r)} for t, r in found]
+    tables = []
+    for trial, result in found:
+        table = result.queries.rename(columns={"id": "query_id", "cam": "query_cam"})
+        table.insert(0, "path", trial.query.paths)
+        tables.append(table.assign(gallery_trial=trial.number, **names))
+    queries = pd.concat(tables, ignore_index=True)
+    frame = pd.DataFrame(each)
+    row = {
+        **names,
+        "gallery_trials": len(each),
+        "valid_queries": int(frame["valid_queries"].mean()),
+    }
+    for metric in _figures(found[0][1]):
+        if metric != "valid_queries":
+            row[metric] = float(frame[metric].mean())
+            row[f"{metric}_sd"] = float(frame[metric].std(ddof=1)) if len(each) > 1 else None
+    per_query = queries[queries["valid"]].assign(hit=queries["first_hit"] == 1)
+    for metric, column in (("mean_ap", "ap"), ("rank1", "hit")):
+        interval = bootstrap_over_identities(per_query[column], per_query["query_id"])
+        row[f"{metric}_low"], row[f"{metric}_high"] = interval.low, interval.high
+    figures.rows.append(row)
+    figures.trials += each
+    figures.queries.append(queries)
+
+
+def _figures(result: RankMetrics) -> dict[str, float]:
+    ranks = {f"rank{k}": result.rank(k) for k in RANKS}
+    return {
+        **ranks,
+        "mean_ap": result.mean_ap,
+        "mean_inp": result.mean_inp,
+        "valid_queries": result.valid_queries,
+    }
