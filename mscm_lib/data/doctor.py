@@ -17,7 +17,7 @@ from mscm_lib.data.datasets import read_tree
 from mscm_lib.data.findings import SEVERITIES, Finding, Findings
 from mscm_lib.data.images import ImageFault, read_image
 from mscm_lib.data.listing import scan
-from mscm_lib.data.packed import PackedImages
+from mscm_lib.data.packed_images import PackedImages
 from mscm_lib.data.progress import available_cores, progress_bar
 from mscm_lib.data.published_counts import Count, dataset_counts
 from mscm_lib.errors import StudyError

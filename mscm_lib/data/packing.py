@@ -1,4 +1,4 @@
-"""Write packed datasets: decoded once, in parallel, atomically, resumable."""
+"""Write packed images: row by row, resumable, visible when complete."""
 
 from __future__ import annotations
 
@@ -6,79 +6,22 @@ import csv
 import json
 import os
 import shutil
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from mscm_lib.data.datasets import ReidDataset
-from mscm_lib.data.images import Pixels, load_pixels
-from mscm_lib.data.packed import IMAGES, INDEX, INDEX_COLUMNS, MANIFEST, PackedImages
-from mscm_lib.data.progress import available_cores, progress_bar
+from mscm_lib.data.images import Pixels
+from mscm_lib.data.packed_images import IMAGES, INDEX, INDEX_COLUMNS, MANIFEST
 from mscm_lib.data.tables import ImageTable
-from mscm_lib.errors import ConfigError, DataError, StorageError
+from mscm_lib.errors import DataError, StorageError
 from mscm_lib.files import write_json, write_text
 
-CHUNK = 16  # images that a worker decodes at a time
-SYNC_BYTES = 128 * 2**20  # written between two entries of the journal
+SYNC_BYTES, SYNC_SECONDS = 128 * 2**20, 5.0  # at most between two entries of the journal
 JOURNAL, LOCK = "journal.json", "lock"
-
-
-def pack_dataset(
-    dataset: ReidDataset,
-    folder: Path | str,
-    height: int,
-    width: int,
-    workers: int | None = None,
-    progress: bool = True,
-) -> PackedImages:
-    """Decode and resize every image of ``dataset`` into the folder of packed arrays.
-
-    The folder appears when it is complete. Until then the work lies beside it in
-    ``.<name>.part`` with a journal, and the same call continues there after a kill. A folder that
-    is complete, of the same fingerprint and size, is opened as it is; any other packed folder is
-    replaced.
-
-    Args:
-        dataset: opened from its tree.
-        folder: to make.
-        height: of the packed images in pixels.
-        width: of the packed images in pixels.
-        workers: threads that decode (Pillow works without the interpreter's lock); None: one a
-            core.
-        progress: show a bar on stderr.
-
-    Raises:
-        ConfigError: a size below 1 or no workers.
-        DataError: an image cannot be used, or ``folder`` holds something else.
-        StorageError: the disk is full or the folder cannot be written; what is packed is kept.
-    """
-    folder = Path(folder)
-    for key, value in (("height", height), ("width", width), ("workers", workers)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{key} = {value!r}: expected 1 or more")
-    manifest = {
-        **dataset.manifest(),
-        "height": height,
-        "width": width,
-        "fingerprint": dataset.fingerprint(),
-    }
-    table = dataset.images
-    if _is_current(folder, manifest):
-        return PackedImages.open(folder)
-    with PackWriter(folder, manifest, table) as writer:
-        paths = [dataset.root / path for path in table.paths[writer.done :]]
-        title = f"packing {dataset.name}"
-        with progress_bar(len(table), title, progress, done=writer.done) as bar:
-            for pixels in _decoded(paths, height, width, workers or available_cores()):
-                writer.append(pixels)
-                bar.update(len(pixels))
-        writer.finish()
-    return PackedImages.open(folder)
 
 
 class PackWriter:
@@ -112,7 +55,7 @@ class PackWriter:
         self.done = 0
         self._shape = (len(table), manifest["height"], manifest["width"], 3)
         self._row_bytes = int(np.prod(self._shape[1:]))
-        self._journaled = 0
+        self._journaled, self._synced = 0, time.monotonic()
 
     def __enter__(self) -> PackWriter:
         _refuse_foreign(self.folder)
@@ -149,7 +92,8 @@ class PackWriter:
         try:
             self._stream.write(np.ascontiguousarray(images).data)
             self.done += len(images)
-            if (self.done - self._journaled) * self._row_bytes >= SYNC_BYTES:
+            unsafe = (self.done - self._journaled) * self._row_bytes
+            if unsafe >= SYNC_BYTES or time.monotonic() - self._synced >= SYNC_SECONDS:
                 self._write_journal()
         except OSError as error:
             raise self._storage_error(error) from error
@@ -188,8 +132,13 @@ class PackWriter:
             rows, length = int(journal["done"]), (self.part / IMAGES).stat().st_size
             if journal["key"] == self._key() and length >= rows * self._row_bytes:
                 return rows
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            pass
+        except FileNotFoundError:
+            # No journal beside a manifest: killed in `finish`, when everything was on disk.
+            with suppress(FileNotFoundError, ValueError):
+                manifest = json.loads((self.part / MANIFEST).read_text(encoding="utf-8"))
+                return len(self.table) if manifest == self.manifest else 0
+        except (ValueError, KeyError, TypeError):
+            pass  # a damaged journal: begin again
         return 0
 
     def _open_array(self) -> BinaryIO:
@@ -204,7 +153,7 @@ class PackWriter:
                 "GB are free; free some space or pack smaller images, then start again"
             )
         stream = path.open("r+b" if self.done else "w+b")
-        # Unbuffered would do as well; the header has the same length whatever the row count.
+        # The same bytes as an earlier attempt's: its rows stay where they are.
         header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
         np.lib.format.write_array_header_1_0(stream, header)
         stream.seek(stream.tell() + self.done * self._row_bytes)
@@ -215,7 +164,7 @@ class PackWriter:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         write_json(self.part / JOURNAL, {"key": self._key(), "done": self.done})
-        self._journaled = self.done
+        self._journaled, self._synced = self.done, time.monotonic()
 
     def _storage_error(self, error: OSError) -> StorageError:
         if isinstance(error, StorageError):
@@ -235,39 +184,6 @@ def write_index(path: Path, table: ImageTable) -> None:
         labels = zip(table.ids.tolist(), table.cams.tolist(), table.infrared.tolist(), strict=True)
         for file, (identity, camera, infrared) in zip(table.paths, labels, strict=True):
             writer.writerow([file, identity, camera, int(infrared)])
-
-
-def _decoded(paths: Sequence[Path], height: int, width: int, workers: int) -> Iterator[Pixels]:
-    """(n, height, width, 3) pixels of consecutive chunks of ``paths``, in order."""
-    chunks = [paths[i : i + CHUNK] for i in range(0, len(paths), CHUNK)]
-    pending: deque[Future[Pixels]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="pack")
-    try:
-        for chunk in chunks:
-            pending.append(pool.submit(_load_chunk, chunk, height, width))
-            # A few chunks ahead and no more, or a slow disk would fill the memory with pixels.
-            if len(pending) > 2 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _load_chunk(paths: Sequence[Path], height: int, width: int) -> Pixels:
-    out = np.empty((len(paths), height, width, 3), dtype=np.uint8)
-    for place, path in enumerate(paths):
-        out[place] = load_pixels(path, height, width)
-    return out
-
-
-def _is_current(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Whether ``folder`` holds a complete pack of this dataset at this size."""
-    try:
-        images = PackedImages.open(folder, manifest["fingerprint"])
-    except DataError:
-        return False
-    return (images.height, images.width) == (manifest["height"], manifest["width"])
 
 
 def _refuse_foreign(folder: Path) -> None:
