@@ -31,8 +31,11 @@ def _study(options: argparse.Namespace) -> int:
     print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro")
     status = subprocess.run(["dvc", "repro", *options.targets], cwd=project_root()).returncode
     if status:
-        print("error: the study stopped; mend what is named above and start it again: "
-              "what is finished stays, and training goes on where it was", file=sys.stderr)
+        print(
+            "error: the study stopped; mend what is named above and start it again: "
+            "what is finished stays, and training goes on where it was",
+            file=sys.stderr,
+        )
         return status
     minutes = (time.monotonic() - began) / 60
     folder = f"results/{study.name}"
@@ -144,7 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     add("readme", _readme, "write the results table into README.md")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
     rehearse.add_argument("names", nargs="*", help="sysu, regdb, llcm; all when none is named")
-    doctor = add("doctor", _doctor, "look a dataset over: what is there, what is broken, what to do")
+    doctor = add(
+        "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
+    )
     doctor.add_argument("name", choices=["sysu", "regdb", "llcm", "generated"])
     doctor.add_argument("root", type=Path)
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")

@@ -18,10 +18,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_a_full_disk_is_one_error_that_names_the_file(tmp_path):
     path = tmp_path / "weights.bin"
-    with pytest.raises(StorageError, match="weights.bin.*No space left") as caught:
-        with atomic_path(path) as part:
-            part.write_text("half")
-            raise OSError(errno.ENOSPC, "No space left on device")
+    wanted = pytest.raises(StorageError, match=r"weights\.bin.*No space left")
+    with wanted as caught, atomic_path(path) as part:
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert "nothing was changed" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

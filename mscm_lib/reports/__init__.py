@@ -1,0 +1,1 @@
+"""What a reader sees: figures, rendered notebooks, the README's table."""

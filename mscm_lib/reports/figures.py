@@ -68,15 +68,34 @@ def retrieval(metrics: pd.DataFrame) -> Figure:
     variants = list(dict.fromkeys(reported["variant"]))
     order = [v for v in REFERENCES if v in variants] + [v for v in variants if v not in REFERENCES]
     panels = list(dict.fromkeys(long["panel"]))
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.6), sharey=True,
-                                squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        1,
+        len(panels),
+        figsize=(4.6 * len(panels), 3.6),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
     for axis, panel in zip(axes[0], panels, strict=True):
         data = long[long["panel"] == panel]
-        shared = {"data": data, "x": "variant", "y": "percent", "hue": "measure", "order": order,
-                  "ax": axis}
+        shared = {
+            "data": data,
+            "x": "variant",
+            "y": "percent",
+            "hue": "measure",
+            "order": order,
+            "ax": axis,
+        }
         sns.barplot(**shared, errorbar=None, alpha=0.45)
-        sns.stripplot(**shared, dodge=True, jitter=False, size=5, legend=False, edgecolor="black",
-                      linewidth=0.5)
+        sns.stripplot(
+            **shared,
+            dodge=True,
+            jitter=False,
+            size=5,
+            legend=False,
+            edgecolor="black",
+            linewidth=0.5,
+        )
         axis.set(title=f"search: {panel}", xlabel="", ylabel="percent", ylim=(0, 100))
         axis.tick_params(axis="x", rotation=20)
         axis.legend(title=None, loc="upper left")
@@ -93,15 +112,26 @@ TRAINING = (
 
 def training(histories: pd.DataFrame) -> Figure:
     """Losses and training accuracy of every run over epochs."""
-    panels = {"identity_loss": ("identity loss", "nats"), "metric_loss": ("metric loss", "loss"),
-              "accuracy": ("training accuracy", "percent")}
+    panels = {
+        "identity_loss": ("identity loss", "nats"),
+        "metric_loss": ("metric loss", "loss"),
+        "accuracy": ("training accuracy", "percent"),
+    }
     data = histories.copy()
     data["accuracy"] *= 100
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     for axis, (column, (title, unit)) in zip(axes, panels.items(), strict=True):
-        sns.lineplot(data=data, x="epoch", y=column, hue="variant", style="variant",
-                     units=data[["dataset", "trial", "seed"]].astype(str).agg("-".join, axis=1),
-                     estimator=None, ax=axis, legend=axis is axes[0])
+        sns.lineplot(
+            data=data,
+            x="epoch",
+            y=column,
+            hue="variant",
+            style="variant",
+            units=data[["dataset", "trial", "seed"]].astype(str).agg("-".join, axis=1),
+            estimator=None,
+            ax=axis,
+            legend=axis is axes[0],
+        )
         axis.set(title=title, xlabel="epoch", ylabel=unit)
     return figure
 

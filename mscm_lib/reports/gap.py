@@ -81,7 +81,7 @@ def information_figure(settings: GeneratedSettings, shares: Sequence[float]) -> 
         bars = axis.bar(
             names, bits, bottom=floor, label=name, color=colour, hatch=hatch, edgecolor="white"
         )
-        labels = [str(b) if b else "" for b in bits]
+        labels = [str(b) if b > 2 else "" for b in bits]  # thinner layers have no room
         patches = {"facecolor": colour, "edgecolor": "none", "boxstyle": "round,pad=0.2"}
         axis.bar_label(
             bars, labels, label_type="center", color="white", fontweight="bold", bbox=patches

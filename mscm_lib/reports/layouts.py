@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from mscm_lib.data.doctor import Diagnosis
 from mscm_lib.data.emulate import emulate
 from mscm_lib.errors import DataError
 from mscm_lib.paths import resolve
+from mscm_lib.reports.style import PALETTE
 
 Layout = Literal["sysu", "regdb", "llcm"]
 TITLES: dict[Layout, str] = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
@@ -73,3 +78,35 @@ def _outline(folder: Path, indent: str, entries: int, depth: int) -> list[str]:
     if len(found) > len(shown):
         lines.append(f"{indent}… {len(found) - len(shown)} more")
     return lines
+
+
+def counts_figure(diagnoses: Mapping[str, Diagnosis]) -> Figure:
+    """A panel for each diagnosis: what was counted (dots) beside what is published (rings).
+
+    Args:
+        diagnoses: by title. Counts of which nothing is published are left out.
+    """
+    shown = {title: [c for c in d.counts if c.published] for title, d in diagnoses.items()}
+    heights = [len(counts) + 1.2 for counts in shown.values()]
+    figure, axes = plt.subplots(
+        len(shown), 1, figsize=(7.4, 0.5 + 0.24 * sum(heights)), sharex=True, squeeze=False,
+        height_ratios=heights, layout="constrained",
+    )  # fmt: skip
+    for axis, (title, counts) in zip(axes[:, 0], shown.items(), strict=True):
+        rows = range(len(counts))
+        published = [count.published or 0 for count in counts]
+        found = [count.found for count in counts]
+        axis.hlines(rows, found, published, color="#bbbbbb", lw=1.2, zorder=1)
+        axis.scatter(
+            published, rows, s=70, facecolor="none", edgecolor="black", label="published", zorder=2
+        )
+        axis.scatter(found, rows, s=24, color=PALETTE[0], label="found", zorder=3)
+        axis.set_yticks(rows, [count.what for count in counts], fontsize=9)
+        axis.invert_yaxis()
+        axis.set_xscale("symlog", linthresh=1)
+        axis.set_title(title)
+    largest = max(max(c.found, c.published or 0) for counts in shown.values() for c in counts)
+    axes[0, 0].set_xlim(-0.3, 2 * largest)
+    axes[-1, 0].set_xlabel("number")
+    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure

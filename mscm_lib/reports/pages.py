@@ -104,9 +104,7 @@ def render(executed: Path, stem: str) -> tuple[str, str]:
     return body, heading.splitlines()[0].lstrip("# ")
 
 
-def _with_prose(
-    ran: nbformat.NotebookNode, source: nbformat.NotebookNode
-) -> nbformat.NotebookNode:
+def _with_prose(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> nbformat.NotebookNode:
     injected = [c for c in ran.cells if "injected-parameters" in c.metadata.get("tags", [])]
     executed = [c for c in ran.cells if c.cell_type == "code" and c not in injected]
     wanted = [c for c in source.cells if c.cell_type == "code"]
@@ -156,13 +154,18 @@ def _index(study: Study, reports: list[Report]) -> str:
     figures = sorted(resolve(f"results/{study.name}/figures").glob("*.png"))
     summary = pd.read_csv(tables / "summary.csv")
     provenance = read_json(tables / "provenance.json")
-    parts = [f"<h1>{html.escape(study.title)}</h1>", "<h2>Results</h2>",
-             summary.to_html(index=False, border=0, na_rep="not run", float_format="%.2f")]
+    parts = [
+        f"<h1>{html.escape(study.title)}</h1>",
+        "<h2>Results</h2>",
+        summary.to_html(index=False, border=0, na_rep="not run", float_format="%.2f"),
+    ]
     for figure in figures:
         link = f"../figures/{figure.name}"
         text = figure.with_suffix(".txt").read_text(encoding="utf-8").strip()
-        parts.append(f"<figure><img src='{link}' alt='{html.escape(text, quote=True)}'>"
-                     f"<figcaption>{html.escape(text)}</figcaption></figure>")
+        parts.append(
+            f"<figure><img src='{link}' alt='{html.escape(text, quote=True)}'>"
+            f"<figcaption>{html.escape(text)}</figcaption></figure>"
+        )
     parts.append("<h2>Notebooks</h2><ul>")
     for report in reports:
         parts.append(f"<li><a href='{report.page}'>{report.stem}</a>: {html.escape(report.label)}")

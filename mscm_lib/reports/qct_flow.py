@@ -112,7 +112,9 @@ def pull_on_one(loss: Loss, start: Scene, reach: Tensor) -> list[float]:
     return strengths
 
 
-def alpha_effect(start: Scene, alphas: Sequence[float], pairings: Sequence[Pairing]) -> pd.DataFrame:
+def alpha_effect(
+    start: Scene, alphas: Sequence[float], pairings: Sequence[Pairing]
+) -> pd.DataFrame:
     """How far QCT's gradient at ``start`` differs from the one for α = 0, relative to its size.
 
     Returns:

@@ -22,8 +22,10 @@ def refreshed(text: str) -> str:
     def fill(match: re.Match[str]) -> str:
         path = resolve(f"results/{match[2]}/tables/summary.md")
         if not path.is_file():
-            raise DataError(f"{path}: no such file; make it with `make preset PRESET={match[2]}` "
-                            "and `make study`, or take the block out of README.md")
+            raise DataError(
+                f"{path}: no such file; make it with `make preset PRESET={match[2]}` "
+                "and `make study`, or take the block out of README.md"
+            )
         return f"{match[1]}{path.read_text(encoding='utf-8')}{match[3]}"
 
     return _BLOCK.sub(fill, text)

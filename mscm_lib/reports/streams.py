@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn as sns
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from mscm_lib.data.views import MEAN, STD
@@ -28,13 +28,12 @@ def as_pictures(views: Tensor) -> list[npt.NDArray[np.uint8]]:
 
 
 def chroma(views: Tensor) -> Tensor:
-    """Colourfulness of normalised images (B, 3, H, W) → (B,).
+    """How much the channels of normalised images (B, 3, H, W) differ → (B,).
 
-    Mean over pixels of the greatest difference between two channels, in [0, 1] before normalising.
+    Mean over pixels of the difference between the largest and the smallest channel, in units of
+    normalised values, as the network sees them.
     """
-    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
-    pixels = views * std + mean
-    return (pixels.amax(1) - pixels.amin(1)).mean((1, 2))
+    return (views.amax(1) - views.amin(1)).mean((1, 2))
 
 
 def stem_sensitivity(net: MSCMNet, images: Tensor, changes: Mapping[str, Tensor]) -> pd.DataFrame:
@@ -89,23 +88,15 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return flat.mean(1), flat.std(1)
 
 
-def stem_gradients(
-    net: MSCMNet, views: Sequence[Tensor], labels: Tensor, loss: nn.Module | None = None
-) -> dict[str, Tensor]:
-    """Gradient of the training loss in each stem's convolution, flat.
+def stem_gradients(net: MSCMNet, total: Tensor) -> dict[str, Tensor]:
+    """Gradient of a loss in each stem's convolution, flat; the graph is kept.
 
     Args:
-        net: in training mode, with four stems.
-        views: V_g, V_c, I_g, I_c.
-        labels: (4B,) of the rows.
-        loss: on the pooled features, added to the cross-entropy.
+        net: with four stems.
+        total: () computed by ``net``.
     """
-    output = net(*views)
-    total = functional.cross_entropy(output.logits, labels)
-    if loss is not None:
-        total = total + loss(output.pooled, labels)
     weights = [next(net.streams.stems[name].parameters()) for name in STREAMS]  # the convolution's
-    gradients = torch.autograd.grad(total, weights)
+    gradients = torch.autograd.grad(total, weights, retain_graph=True)
     return {name: value.flatten() for name, value in zip(STREAMS, gradients, strict=True)}
 
 

@@ -1,0 +1,1 @@
+"""The study as a pipeline: settings, stages, tables, stripped copies, rehearsal."""

@@ -43,8 +43,14 @@ def execute(stem: str, output: Path, parameters: dict[str, Any]) -> None:
         target = part.with_suffix(".ipynb")
         try:
             papermill.execute_notebook(
-                str(source), str(target), parameters, kernel_name="python3", log_output=True,
-                stdout_file=sys.stdout, stderr_file=sys.stderr, progress_bar=False,
+                str(source),
+                str(target),
+                parameters,
+                kernel_name="python3",
+                log_output=True,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                progress_bar=False,
                 cwd=str(project_root()),
             )
         except PapermillExecutionError as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mscm_lib.data.datasets import open_dataset
-from mscm_lib.data.packed import PackedDataset, open_packed, pack_dataset
+from mscm_lib.data import PackedDataset, open_dataset, open_packed, pack_dataset
 from mscm_lib.paths import resolve
 from mscm_lib.study.settings import DataDefinition, find_study
 

@@ -24,8 +24,14 @@ from mscm_lib.study.settings import load_study
 
 SIZES = {"height": 64, "width": 32}
 RUN: dict[str, Any] = {
-    "backbone": "resnet18", "weights": "none", "epochs": 2, "steps_per_epoch": 2,
-    "identities_per_batch": 3, "images_per_identity": 2, "warmup_epochs": 1, "milestones": [1],
+    "backbone": "resnet18",
+    "weights": "none",
+    "epochs": 2,
+    "steps_per_epoch": 2,
+    "identities_per_batch": 3,
+    "images_per_identity": 2,
+    "warmup_epochs": 1,
+    "milestones": [1],
 }
 LEFT_OUT = ("results/", "dvc.lock", "params.yaml")
 
@@ -73,11 +79,15 @@ def copy_project(destination: Path) -> None:
     """
     source = project_root()
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=source,
-        capture_output=True, text=True,
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=source,
+        capture_output=True,
+        text=True,
     )
     if listed.returncode:
-        raise StudyError(f"{source}: git could not list the project's files: {listed.stderr.strip()}")
+        raise StudyError(
+            f"{source}: git could not list the project's files: {listed.stderr.strip()}"
+        )
     for name in listed.stdout.split("\0"):
         if name and not name.startswith(LEFT_OUT) and (source / name).is_file():
             target = destination / name

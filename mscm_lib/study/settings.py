@@ -114,8 +114,13 @@ def load_study(path: Path | str = "params.yaml") -> Study:
             "list the same names in the same order (DVC multiplies `datasets`)"
         )
     study = Study(
-        values["study"], values["title"], data, tuple(values["variants"]),
-        tuple(values["trials"]), tuple(values["seeds"]), values["run"],
+        values["study"],
+        values["title"],
+        data,
+        tuple(values["variants"]),
+        tuple(values["trials"]),
+        tuple(values["seeds"]),
+        values["run"],
     )
     for dataset in data:
         for variant in study.variants:
@@ -175,5 +180,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a mapping of parameters, found {type(values).__name__}")
+        raise ConfigError(
+            f"{path}: expected a mapping of parameters, found {type(values).__name__}"
+        )
     return values

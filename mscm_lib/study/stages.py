@@ -26,12 +26,23 @@ def run_stage(notebook: str, dataset: str, variant: str, trial: int, seed: int) 
     run = RunName(dataset, variant, trial, seed)
     kind = STAGES[notebook]
     if kind == "reference":
-        parameters: dict[str, Any] = {"dataset": dataset, "output": f"runs/reference/{dataset}"}
+        parameters: dict[str, Any] = {
+            "dataset": dataset,
+            "output": f"runs/reference/{dataset}",
+            "variant": study.variants[-1],
+            "seeds": list(study.seeds),
+            "trials": list(study.trials),
+        }
         name = dataset
     else:
         name = run.folder
-        parameters = {"dataset": dataset, "variant": variant, "trial": trial, "seed": seed,
-                      "output": f"runs/{kind}/{name}"}
+        parameters = {
+            "dataset": dataset,
+            "variant": variant,
+            "trial": trial,
+            "seed": seed,
+            "output": f"runs/{kind}/{name}",
+        }
         if kind == "evaluate":
             parameters["trained"] = f"runs/train/{name}"
     execute(notebook, resolve(f"runs/notebooks/{notebook}/{name}.ipynb"), parameters)

@@ -67,7 +67,10 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook without outputs, counters and machine-dependent metadata."""
     return strip_output(
-        notebook, keep_output=False, keep_count=False, keep_id=False,
+        notebook,
+        keep_output=False,
+        keep_count=False,
+        keep_id=False,
         extra_keys=["metadata.language_info"],
     )
 

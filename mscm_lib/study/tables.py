@@ -15,8 +15,14 @@ from mscm_lib.paths import resolve
 from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
 
 METRICS = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
-LABELS = {"rank1": "R1", "rank5": "R5", "rank10": "R10", "rank20": "R20", "mean_ap": "mAP",
-          "mean_inp": "mINP"}
+LABELS = {
+    "rank1": "R1",
+    "rank5": "R5",
+    "rank10": "R10",
+    "rank20": "R20",
+    "mean_ap": "mAP",
+    "mean_inp": "mINP",
+}
 RUN = ["dataset", "variant", "trial", "seed"]
 PROTOCOL = ["search", "direction", "scoring", "draw", "shots", "feature", "flip", "rerank"]
 
@@ -42,7 +48,9 @@ def write_tables() -> None:
         write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
         write_text(folder / "summary.md", as_markdown(summary))
-        write_json(folder / "provenance.json", {run.folder: _provenance(run) for run in study.runs()})
+        write_json(
+            folder / "provenance.json", {run.folder: _provenance(run) for run in study.runs()}
+        )
 
 
 def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -53,13 +61,17 @@ def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     """
     reported = metrics[metrics["reported"]]
     rows = []
-    for key, group in reported.groupby(["dataset", "search", "direction", "scoring", "variant"],
-                                       sort=False, dropna=False):
+    for key, group in reported.groupby(
+        ["dataset", "search", "direction", "scoring", "variant"], sort=False, dropna=False
+    ):
         dataset, search, direction, scoring, variant = key
         row: dict[str, Any] = {
-            "network": variant, "dataset": dataset,
+            "network": variant,
+            "dataset": dataset,
             "search": f"{search}, {scoring}" if isinstance(scoring, str) and scoring else search,
-            "query → gallery": direction, "feature": group["feature"].iloc[0], "runs": len(group),
+            "query → gallery": direction,
+            "feature": group["feature"].iloc[0],
+            "runs": len(group),
         }
         for metric in METRICS:
             values = group[metric] * 100
@@ -101,8 +113,12 @@ def _all_rows(study: Study) -> Iterator[dict[str, Any]]:
     for dataset in study.data:
         config = resolve_run(study, dataset, study.variants[0])
         for row in _metrics(resolve(f"runs/reference/{dataset}/metrics.json")):
-            yield {"kind": "reference", "dataset": dataset, **row,
-                   "reported": _reported(row, config)}
+            yield {
+                "kind": "reference",
+                "dataset": dataset,
+                **row,
+                "reported": _reported(row, config),
+            }
 
 
 def _reported(row: dict[str, Any], config: RunConfig) -> bool:
@@ -115,8 +131,11 @@ def _metrics(path: Path) -> list[dict[str, Any]]:
     record = read_json(path)
     if "rows" not in record:
         raise DataError(f"{path}: expected `rows` of metrics; delete the run and make it again")
-    return [{key: row.get(key) for key in (*_EXTRA, *PROTOCOL, *METRICS, *_BOUNDS)}
-            | {key: row[key] for key in RUN[1:] if key in row} for row in record["rows"]]
+    return [
+        {key: row.get(key) for key in (*_EXTRA, *PROTOCOL, *METRICS, *_BOUNDS)}
+        | {key: row[key] for key in RUN[1:] if key in row}
+        for row in record["rows"]
+    ]
 
 
 _EXTRA = ("protocol", "gallery_trials", "valid_queries")

@@ -14,12 +14,12 @@ import torch
 
 from mscm_lib.config import RunConfig
 from mscm_lib.files import read_json, write_json, write_text
+from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.weights import save_network
 from mscm_lib.paths import resolve
 from mscm_lib.provenance import code_digest, provenance, versions
 from mscm_lib.training.distributed import Group, process_group
-from mscm_lib.training.hardware import Hardware, choose_hardware
 from mscm_lib.training.history import columns
 from mscm_lib.training.preparation import Material, prepare
 from mscm_lib.training.retrieval import build_retrieval

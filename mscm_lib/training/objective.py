@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mscm_lib.hardware import Hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.training.distributed import Group, gather_rows
-from mscm_lib.training.hardware import Hardware
 
 
 class Parts(NamedTuple):

@@ -12,9 +12,9 @@ from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.data.sampler import IdentitySampler
 from mscm_lib.data.views import FourViews
 from mscm_lib.errors import ConfigError
+from mscm_lib.hardware import Hardware
 from mscm_lib.paths import resolve
 from mscm_lib.training.distributed import Group
-from mscm_lib.training.hardware import Hardware
 
 
 @dataclass(frozen=True)

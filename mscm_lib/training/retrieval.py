@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mscm_lib.config import RunConfig
+from mscm_lib.hardware import Hardware
 from mscm_lib.models import MSCMNet
-from mscm_lib.training.hardware import Hardware
 from mscm_lib.training.preparation import Material
 
 

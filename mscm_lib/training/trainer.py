@@ -14,11 +14,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mscm_lib.config import RunConfig
 from mscm_lib.errors import TrainingError
+from mscm_lib.hardware import Hardware
 from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet
 from mscm_lib.training import diagnostics
 from mscm_lib.training.distributed import Group, gather_rows, synchronise_batch_norm
-from mscm_lib.training.hardware import Hardware
 from mscm_lib.training.history import MEASURES, history_row
 from mscm_lib.training.meter import POLL_STEPS, Meter
 from mscm_lib.training.objective import Objective, Parts

@@ -32,11 +32,23 @@ def study(tmp_path_factory):
     params = yaml.safe_load((root / "presets/quick.yaml").read_text())
     data = params["data"]["quick"] | {"height": 64, "width": 32}
     data["settings"] = data["settings"] | TINY
-    params |= {"study": "tiny", "title": "Tiny study", "data": {"tiny": data},
-               "datasets": ["tiny"], "variants": ["mscmnet"], "seeds": [0]}
+    params |= {
+        "study": "tiny",
+        "title": "Tiny study",
+        "data": {"tiny": data},
+        "datasets": ["tiny"],
+        "variants": ["mscmnet"],
+        "seeds": [0],
+    }
     params["run"] = params["run"] | {
-        "epochs": 2, "steps_per_epoch": 2, "identities_per_batch": 2, "images_per_identity": 2,
-        "warmup_epochs": 0, "milestones": [1], "gallery_trials": 2}
+        "epochs": 2,
+        "steps_per_epoch": 2,
+        "identities_per_batch": 2,
+        "images_per_identity": 2,
+        "warmup_epochs": 0,
+        "milestones": [1],
+        "gallery_trials": 2,
+    }
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     return root
 
@@ -66,8 +78,12 @@ def test_killed_anywhere_and_started_again_it_finishes(study):
     random_times = random.Random(0)
     for _ in range(3):
         process = subprocess.Popen(
-            ["mscm", "study"], cwd=study, env=_environment(study), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
+            ["mscm", "study"],
+            cwd=study,
+            env=_environment(study),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         time.sleep(random_times.uniform(5, 20))
         os.killpg(process.pid, signal.SIGKILL)

@@ -22,8 +22,7 @@ def _notebook(prose, output=None):
         nbformat.v4.new_code_cell("print(seed)"),
     ]
     if output:
-        injected = nbformat.v4.new_code_cell(
-            "seed = 3", metadata={"tags": ["injected-parameters"]})
+        injected = nbformat.v4.new_code_cell("seed = 3", metadata={"tags": ["injected-parameters"]})
         cells.insert(2, injected)
         cells[-1].outputs = [nbformat.v4.new_output("stream", text=output)]
     return nbformat.v4.new_notebook(cells=cells)

@@ -20,8 +20,9 @@ def test_every_preset_is_valid_and_uses_its_own_data_alone(name):
     study = load_study(PRESETS[name])
     assert study.name == name
     assert list(study.runs())
-    others = {key for other, path in PRESETS.items() if other != name
-              for key in load_study(path).data}
+    others = {
+        key for other, path in PRESETS.items() if other != name for key in load_study(path).data
+    }
     assert not others & set(study.data)
 
 
@@ -50,8 +51,10 @@ def _write(tmp_path: Path, **changes) -> Path:
         ({"variants": ["mscment"]}, "did you mean 'mscmnet'"),
         ({"run": {"epohcs": 3}}, "did you mean 'epochs'"),
         ({"datasets": ["other"]}, "list the same names"),
-        ({"data": {"quick": {"reader": "sysy", "source": "x", "height": 96, "width": 48}}},
-         "did you mean 'sysu'"),
+        (
+            {"data": {"quick": {"reader": "sysy", "source": "x", "height": 96, "width": 48}}},
+            "did you mean 'sysu'",
+        ),
         ({"data": {"quick": {"reader": "sysu", "height": 96, "width": 48}}}, "lacks source"),
     ],
 )

@@ -11,7 +11,7 @@ def _notebook(code, prose):
 
 
 def test_comments_docstrings_and_layout_do_not_count():
-    plain = 'def f(x):\n    return x + 1\n'
+    plain = "def f(x):\n    return x + 1\n"
     dressed = '"""Module."""\n\n\ndef f( x ):\n    """Doc."""\n    # why\n    return x+1\n'
     assert normalise(plain) == normalise(dressed)
     assert normalise(plain) != normalise(plain.replace("1", "2"))
@@ -35,11 +35,18 @@ def test_prose_and_outputs_do_not_count_but_code_does():
 
 
 def test_closure_follows_imports_and_leaves_drawing_out():
-    imports = {"mscm_lib.a": {"mscm_lib.b"}, "mscm_lib.b": {"mscm_lib.reports.c"},
-               "mscm_lib.reports.c": {"mscm_lib.d"}}
+    imports = {
+        "mscm_lib.a": {"mscm_lib.b"},
+        "mscm_lib.b": {"mscm_lib.reports.c"},
+        "mscm_lib.reports.c": {"mscm_lib.d"},
+    }
     assert closure({"mscm_lib.a"}, imports) == {"mscm_lib.a", "mscm_lib.b"}
     assert closure({"mscm_lib.a"}, imports, follow_drawing=True) == {
-        "mscm_lib.a", "mscm_lib.b", "mscm_lib.reports.c", "mscm_lib.d"}
+        "mscm_lib.a",
+        "mscm_lib.b",
+        "mscm_lib.reports.c",
+        "mscm_lib.d",
+    }
 
 
 def test_a_broken_notebook_is_named(tmp_path):

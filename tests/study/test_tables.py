@@ -8,18 +8,31 @@ QUICK = load_study(next(path for path in preset_paths() if path.stem == "quick")
 
 
 def _row(variant, seed, mean_ap, **changes):
-    row = {"kind": "trained", "dataset": "quick", "variant": variant, "trial": 0, "seed": seed,
-           "search": "all", "direction": "infrared → visible", "scoring": None, "feature": "neck",
-           "reported": True, **dict.fromkeys(METRICS, mean_ap)}
+    row = {
+        "kind": "trained",
+        "dataset": "quick",
+        "variant": variant,
+        "trial": 0,
+        "seed": seed,
+        "search": "all",
+        "direction": "infrared → visible",
+        "scoring": None,
+        "feature": "neck",
+        "reported": True,
+        **dict.fromkeys(METRICS, mean_ap),
+    }
     return row | changes
 
 
 def test_the_summary_is_the_mean_over_runs_of_the_reported_feature():
-    metrics = pd.DataFrame([
-        _row("mscmnet", 0, 0.4), _row("mscmnet", 1, 0.6),
-        _row("mscmnet", 0, 0.9, feature="pooled", reported=False),
-        _row("untrained", 0, 0.1, kind="reference"),
-    ])
+    metrics = pd.DataFrame(
+        [
+            _row("mscmnet", 0, 0.4),
+            _row("mscmnet", 1, 0.6),
+            _row("mscmnet", 0, 0.9, feature="pooled", reported=False),
+            _row("untrained", 0, 0.1, kind="reference"),
+        ]
+    )
     summary = summarise(metrics, QUICK).set_index("network")
     assert summary.loc["mscmnet", "mAP"] == pytest.approx(50)
     assert summary.loc["mscmnet", "mAP sd"] == pytest.approx(100 * 0.2 / 2**0.5)

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from mscm_lib import hardware
 from mscm_lib.config import RunConfig
 from mscm_lib.errors import ConfigError
-from mscm_lib.training import hardware
-from mscm_lib.training.hardware import choose_hardware
+from mscm_lib.hardware import choose_hardware
 
 
 def test_auto_precision_follows_the_instructions_of_the_processor(monkeypatch):
