@@ -19,11 +19,11 @@ import torch
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import atomic_path
+from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.cost import cost, latency
 from mscm_lib.models.variants import VARIANTS
 from mscm_lib.paths import resolve
-from mscm_lib.training.hardware import Hardware, choose_hardware
 
 
 def main() -> None:

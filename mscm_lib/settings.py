@@ -137,7 +137,7 @@ DEPARTURES: tuple[Departure, ...] = (
         "resuming", "",
         "Resuming at epoch 75 or later trains nothing (the loop ends at 150 - start), and only "
         "weights are saved.",
-        "Optimizer, schedule and random states are saved; a resumed run ends as an undisturbed one.",
+        "Optimizer, schedule and random states are saved; a resumed run ends like any other.",
     ),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The release as one would write it straight from its description: plain, slow, no sharing of code."""
+"""The release, written straight from its description: plain, and sharing no code."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class PlainReleased(nn.Module):
         super().__init__()
         for module in ("visible_module", "visible_moduleA", "thermal_module", "thermal_moduleA"):
             setattr(self, module, nn.Module())
-            getattr(self, module).add_module(module.split("_")[0], plain_resnet())
+            getattr(self, module).add_module(module.split("_")[0], plain_stem_carrier())
         self.base_resnet = nn.Module()
         self.base_resnet.base = plain_resnet()
         self.NL_2 = nn.ModuleList([PlainNonLocal(512), PlainNonLocal(512)])
@@ -125,6 +125,17 @@ class PlainReleased(nn.Module):
         return pooled, neck, self.classifier(neck)
 
 
+def plain_stem_carrier():
+    """A stem with the whole ResNet-50 that hangs on it in the release, there without values."""
+    with torch.device("meta"):
+        net = plain_resnet()
+    device = torch.get_default_device()
+    with torch.device(device):
+        net.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        net.bn1 = nn.BatchNorm2d(64)
+    return net
+
+
 def plain_resnet():
     net = torchvision.models.resnet50()
     del net.fc
@@ -138,35 +149,36 @@ def plain_stem(net, images):
     return functional.max_pool2d(functional.relu(x), kernel_size=3, stride=2, padding=1)
 
 
-def randomise(net, generator, height, width):
+def calibrate(net, generator, height, width):
     """Values as after some training: no weight at its start, running statistics off theirs."""
-    for name, tensor in net.state_dict().items():
-        if tensor.ndim == 1 and "running" not in name:
-            tensor.add_(0.1 * torch.randn(tensor.shape, generator=generator))
-    # Statistics of real passes, as drawn ones would let the activations explode.
-    for _ in range(3):
-        net.train_forward(
-            *(torch.randn(2, 3, height, width, generator=generator) for _ in range(4))
-        )
+    live = [t for n, t in net.named_parameters() if t.ndim == 1 and not t.is_meta]
+    for tensor in live:
+        tensor.add_(0.1 * torch.randn(tensor.shape, generator=generator))
+    norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0  # statistics of one real pass: drawn ones would explode
+    net.train_forward(*(torch.randn(1, 3, height, width, generator=generator) for _ in range(4)))
+    for norm in norms:
+        norm.momentum = 0.1
+
+
+@pytest.fixture(scope="session")
+def released():
+    """The plain release at full size, with values drawn from a seed."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(5)
+        net = PlainReleased(395, 288)
+        calibrate(net, torch.Generator().manual_seed(6), 384, 192)
     return net
 
 
 @pytest.fixture(scope="session")
-def make_released():
-    """The plain release with values drawn from a seed: (identities, height, width) -> module."""
+def released_shapes():
+    """A state dict of the release without values: (identities, positions) -> names to tensors."""
 
-    def make(identities, height, width):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(5)
-            net = PlainReleased(identities, height * width // 256)
-        for module in net.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = 0.5
-        with torch.no_grad():
-            randomise(net, torch.Generator().manual_seed(6), height, width)
-        for module in net.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = 0.1
-        return net
+    def make(identities, positions):
+        with torch.device("meta"):
+            shapes = PlainReleased(identities, positions).state_dict()
+        return {name: torch.zeros(()).expand(value.shape) for name, value in shapes.items()}
 
     return make

@@ -1,0 +1,91 @@
+"""Exported graphs run elsewhere; costs are counted right and leave the network alone."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from mscm_lib.errors import CheckpointError, ConfigError
+from mscm_lib.models import MSCMNet, export
+from mscm_lib.models.cost import cost, latency, saved_bytes
+
+SMALL = {"backbone": "resnet18", "height": 64, "width": 32}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dtype"),
+    [({}, torch.float32), ({"multi_scale": "cross-attention"}, torch.bfloat16),
+     ({"backbone": "timm:convnext_atto", "streams": "dual"}, torch.float32)],
+)  # fmt: skip
+def test_onnx_runs_any_batch(tmp_path, arguments, dtype):
+    net = MSCMNet(3, **{**SMALL, **arguments}).to(dtype).eval()
+    path = tmp_path / "visible.onnx"
+    export.export_onnx(path, net, "visible", "pooled")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    images = torch.randn(5, 3, 64, 32, generator=torch.Generator().manual_seed(4))
+    (found,) = session.run(["feature"], {"images": images.numpy()})
+    expected = net.float().embed(images, "visible").pooled.detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_exported_graph_that_differs_is_refused(tmp_path, monkeypatch):
+    net = MSCMNet(3, multi_scale="none", **SMALL)
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(CheckpointError, match="differs from eager"):
+        export.export_program(net, "visible")
+    with pytest.raises(ConfigError, match="feature = 'logits'"):
+        export.export_program(net, "visible", "logits")
+    with pytest.raises(ConfigError, match="modality = 'sketch'"):
+        export.export_program(net, "sketch")
+
+
+def test_flops_are_those_of_convolutions_counted_by_hand():
+    net = MSCMNet(3, streams="dual", multi_scale="none", non_local=False, **SMALL)
+    macs = 0
+
+    def count(module, args, output):
+        nonlocal macs
+        macs += output.numel() * module.weight[0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in net.modules()
+             if isinstance(m, (nn.Conv2d, nn.Linear))]  # fmt: skip
+    net.eval().embed(torch.rand(1, 3, 64, 32), "visible")
+    for hook in hooks:
+        hook.remove()
+    counted = cost(net, views=2)
+    assert counted.embed_flops == 2 * macs
+    # Two views forward, twice that backward, less the images' own gradient.
+    assert 5 * counted.embed_flops < counted.train_flops < 6 * counted.embed_flops
+    assert counted.parameters - counted.parameters_without_classifier == 3 * 512
+
+
+def test_saved_bytes_counts_each_storage_once():
+    class Doubled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 8)
+
+        def forward(self, x):
+            hidden = torch.relu(self.layer(x))  # kept by relu and by both products, once
+            return hidden * hidden
+
+    assert saved_bytes(Doubled(), {"x": torch.rand(5, 4)}) == 5 * 8 * 4
+
+
+def test_costs_leave_the_network_as_it_was():
+    net = MSCMNet(3, **SMALL)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    first = cost(net)
+    assert cost(net) == first
+    assert latency(net, 2, repeats=1) > 0
+    assert net.training
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_shallow_sources_cost_and_mimb_costs_more_than_none():
+    def flops(**arguments):
+        return cost(MSCMNet(3, **SMALL, **arguments)).embed_flops
+
+    assert flops(multi_scale="none") < flops(multi_scale="self-attention") < flops()
