@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mscm_lib.data.datasets import HELD_OUT_SHARE, Content, Subset
+from mscm_lib.data.base import HELD_OUT_SHARE
+from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.draws import Permutations
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.generated import listing

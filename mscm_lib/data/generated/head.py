@@ -176,13 +176,13 @@ def _hat(figure: Figure, x: float, y: float, breadth: float, height: float) -> N
     right = snap(math.sin(view.yaw))
     brow = snap(y - 0.40 * height)
     if kind == "headphones":
-        apart = snap(1.04 * max(0.25, abs(view.frontal)))
         for side in (-1, 1):
-            canvas.ellipse(
-                (snap(x + side * apart * breadth), snap(y - 0.02 * height)),
-                (snap(0.26 * breadth), snap(0.30 * height)),
-                paint.scaled(0.85),
-            )
+            if side * right < 0.35:  # the other ear is behind the head
+                canvas.ellipse(
+                    (snap(x + snap(1.04 * side * view.frontal) * breadth), snap(y - 0.02 * height)),
+                    (snap(0.26 * breadth), snap(0.30 * height)),
+                    paint.scaled(0.85),
+                )
     elif kind in ("cap", "beanie"):
         crown = 1.02 if kind == "cap" else 1.20
         canvas.ellipse(

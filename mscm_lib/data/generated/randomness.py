@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +23,7 @@ def stream(seed: int, *key: str | int) -> np.random.Generator:
 
 
 def _normal_quantiles() -> npt.NDArray[np.int16]:
-    # Quantiles of the standard normal in 1/64 steps, by bisection of a rational error function:
-    # integers after rounding, so that no library's last bit reaches an image.
-    from statistics import NormalDist
-
+    """Quantiles of the standard normal in 1/64 steps: whole numbers, the same on every machine."""
     normal = NormalDist()
     values = [normal.inv_cdf((i + 0.5) / _NOISE_LEVELS) * 64 for i in range(_NOISE_LEVELS)]
     return np.array([round(v) for v in values], dtype=np.int16)

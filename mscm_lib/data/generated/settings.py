@@ -40,8 +40,8 @@ class GeneratedSettings:
     train_identities: int = 64
     test_identities: int = 32
     shots: int = 8
-    shared: float = 0.67
-    viewpoint: float = 0.25
+    shared: float = 0.72
+    viewpoint: float = 0.20
     occlusion: float = 0.08
     noise: float = 0.5
     box_error: float = 0.6
@@ -131,6 +131,8 @@ def _check(settings: GeneratedSettings) -> None:
             raise ConfigError(f"{field.name} = {value!r}: expected a number")
         elif isinstance(field.default, int) and not isinstance(value, int):
             raise ConfigError(f"{field.name} = {value!r}: expected a whole number")
+        elif isinstance(field.default, float):  # 1 and 1.0 are the same settings, and one digest
+            object.__setattr__(settings, field.name, float(value))
     for key in ("train_identities", "test_identities", "shots"):
         if getattr(settings, key) < 1:
             raise ConfigError(f"{key} = {getattr(settings, key)!r}: expected 1 or more")

@@ -150,12 +150,12 @@ class _Dresser:
         if self.sensor == "near-infrared":
             albedo = snap(_CLOTH_NIR[material] * _DYE_NIR[hue])
             base: tuple[float, ...] = (albedo,)
-            other: tuple[float, ...] = (snap(albedo * 0.62),)
+            other: tuple[float, ...] = (snap(albedo * 0.56),)
         else:
             scale, lift = _CLOTH[material]
             base = tuple(snap(scale * v + lift) for v in _HUES[hue])
             bright = 0.3 * base[0] + 0.6 * base[1] + 0.1 * base[2] > 0.42
-            other = tuple(snap(0.34 * v if bright else 0.45 * v + 0.46) for v in base)
+            other = tuple(snap(0.26 * v if bright else 0.42 * v + 0.52) for v in base)
         return Paint(
             base,
             other if pattern != "plain" else (),
