@@ -45,4 +45,4 @@ def uniforms(
     counter = np.array([offset // BLOCK, 0, *position], dtype=np.uint64)
     key = np.array([seed, purpose], dtype=np.uint64)
     raw = np.random.Philox(counter=counter, key=key).random_raw(count)
-    return (raw >> np.uint64(11)) * 2.0**-53
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -1,153 +1,160 @@
-"""Batches on their way to the device: packed pixels gathered ahead, views made where they are used.
-
-While the device works on a step, a thread reads the pixels of the next ones; on a GPU they are
-pinned and copied on a stream of their own, so that the step never waits for the disk or the bus.
-"""
+"""Brings batches to the device while the device computes."""
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import suppress
+from queue import Full, Queue
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mscm_lib.data.packed import PackedImages
-from mscm_lib.data.sampler import IdentitySampler
-from mscm_lib.data.tables import ImageTable
+from mscm_lib.data.sampler import IdentitySampler, Rows
 from mscm_lib.data.view_draws import ViewDraws
 from mscm_lib.data.views import FourViews
+from mscm_lib.errors import DataError
+
+_POLL_SECONDS = 0.1  # how often a waiting thread looks whether the other one is still there
 
 
-@dataclass(frozen=True)
-class _Pixels:
-    """A step's raw material: (B, H, W, 3) uint8 of each modality, (B,) labels, the views' draws."""
+class Batch(NamedTuple):
+    """What a step trains on.
 
-    visible: Tensor
-    infrared: Tensor
+    Attributes:
+        views: V_g, V_c, I_g, I_c or V_g, I_g, each (B, 3, H, W) float32 on the device.
+        labels: (B,) classes, one for each row of every view.
+    """
+
+    views: tuple[Tensor, ...]
     labels: Tensor
+
+
+class _Raw(NamedTuple):
+    """A batch before augmentation; on a GPU the copy may still be under way."""
+
+    images: Tensor  # (2B, H, W, 3) uint8: visible, then infrared
+    labels: Tensor  # (B,)
     draws: ViewDraws
-
-    def moved(self, device: torch.device) -> _Pixels:
-        """The same on ``device``, through page-locked memory where it is a GPU."""
-        if device.type == "cpu":
-            return self
-        visible, infrared, labels = (
-            x.pin_memory().to(device, non_blocking=True)
-            for x in (self.visible, self.infrared, self.labels)
-        )
-        draws = self.draws.pin_memory().to(device, non_blocking=True)
-        return _Pixels(visible, infrared, labels, draws)
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Everything that lies on the device."""
-        return self.visible, self.infrared, self.labels, self.draws.numbers
+    copied: torch.cuda.Event | None
 
 
 class Loader:
-    """An epoch's views and labels, step by step, always in the sampler's order.
+    """Batches of an epoch in the sampler's order, read ahead by one background thread.
+
+    The thread gathers packed uint8 rows and draws the views' choices; for a GPU it pins them and
+    copies them on a stream of its own. Augmentation itself runs on the device, in the caller's
+    stream. One thread is enough: a batch is a gather of rows from memory-mapped arrays.
 
     Args:
-        images: packed pixels.
-        table: the training rows that the sampler draws from.
-        sampler: draws each step's rows.
-        views: makes the augmented views.
-        device: where the views are made and used.
-        ahead: steps read in advance.
+        images: (N, H, W, 3) uint8 packed images, memory-mapped or in memory.
+        rows: (M,) for each row of the sampler's table, its row of ``images``.
+        sampler: which images a step sees.
+        views: how their views are made.
+        device: where batches go.
+        ahead: batches read ahead.
 
     Attributes:
-        waited: seconds that steps have waited for pixels since the start of the epoch.
+        waited: seconds that the caller has waited for data in the running or last epoch.
+
+    Raises:
+        DataError: a row lies outside the packed images.
     """
 
     def __init__(
         self,
-        images: PackedImages,
-        table: ImageTable,
+        images: npt.NDArray[np.uint8],
+        rows: Rows,
         sampler: IdentitySampler,
         views: FourViews,
         device: torch.device | str = "cpu",
         ahead: int = 3,
     ) -> None:
-        self.images, self.sampler, self.views = images, sampler, views
-        self.device = torch.device(device)
-        self.ahead = ahead
+        self.sampler, self.views, self.device = sampler, views, torch.device(device)
         self.waited = 0.0
-        self._rows = images.rows(table.paths)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(images):
+            raise DataError(
+                f"the training table asks for packed rows {rows.min()} to {rows.max()}, but only "
+                f"{len(images)} images are packed; pack the dataset again"
+            )
+        self._images, self._rows, self._ahead = images, rows, ahead
+        self._stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
-        """(views, labels) of each step from ``start`` on, on the device.
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Batches of ``epoch`` from step ``start`` on; closing the iterator ends the thread.
 
-        Views are V_g, V_c, I_g, I_c or V_g, I_g, each (B, 3, H, W) float32; labels (B,) int64.
-        What reading raises is raised here, at the step that it concerns.
+        What the thread raises is raised here.
         """
         self.waited = 0.0
-        ready: queue.Queue[_Pixels | BaseException | None] = queue.Queue(self.ahead)
-        leave = threading.Event()
+        ready: Queue[_Raw | BaseException] = Queue(self._ahead)
+        stop = threading.Event()
         thread = threading.Thread(
-            target=self._read, args=(epoch, start, ready, leave), daemon=True, name="loader"
+            target=self._read, args=(epoch, start, ready, stop), name="loader", daemon=True
         )
         thread.start()
         try:
-            while True:
-                asked = time.perf_counter()
-                pixels = ready.get()
-                self.waited += time.perf_counter() - asked
-                if pixels is None:
-                    return
-                if isinstance(pixels, BaseException):
-                    raise pixels
-                yield self._finish(pixels)
+            for _ in range(start, self.sampler.steps):
+                began = time.perf_counter()
+                item = ready.get()
+                self.waited += time.perf_counter() - began
+                if isinstance(item, BaseException):
+                    raise item
+                yield self._augment(item)
         finally:
-            leave.set()
-            while thread.is_alive():  # the thread may be waiting for a place in the queue
-                _empty(ready)
-                thread.join(0.01)
+            stop.set()
+            thread.join()
 
     def _read(
-        self,
-        epoch: int,
-        start: int,
-        ready: queue.Queue[_Pixels | BaseException | None],
-        leave: threading.Event,
+        self, epoch: int, start: int, ready: Queue[_Raw | BaseException], stop: threading.Event
     ) -> None:
-        stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         try:
-            for step, batch in enumerate(self.sampler.batches(epoch, start), start):
-                if leave.is_set():
+            for step in range(start, self.sampler.steps):
+                if not _put(ready, self._gather(epoch, step), stop):
                     return
-                draws = self.views.draw(epoch, step, len(batch.labels), self.sampler.first)
-                pixels = _Pixels(
-                    torch.from_numpy(self.images.read(self._rows[batch.visible])),
-                    torch.from_numpy(self.images.read(self._rows[batch.infrared])),
-                    torch.from_numpy(batch.labels),
-                    draws,
-                )
-                with torch.cuda.stream(stream) if stream else nullcontext():
-                    pixels = pixels.moved(self.device)
-                if stream:
-                    stream.synchronize()  # this thread waits for the copy; the step does not
-                ready.put(pixels)
-            ready.put(None)
         except BaseException as error:
-            ready.put(error)
+            _put(ready, error, stop)
 
-    def _finish(self, pixels: _Pixels) -> tuple[tuple[Tensor, ...], Tensor]:
-        if self.device.type == "cuda":
-            for tensor in pixels.tensors():  # made on the copy's stream, used on this one
-                tensor.record_stream(torch.cuda.current_stream(self.device))
-        with torch.no_grad():
-            views = self.views.apply(pixels.visible, pixels.infrared, pixels.draws)
-        return views, pixels.labels
+    def _gather(self, epoch: int, step: int) -> _Raw:
+        batch = self.sampler.batch(epoch, step)
+        count, pinned = len(batch.labels), self._stream is not None
+        images = torch.empty(
+            (2 * count, *self._images.shape[1:]), dtype=torch.uint8, pin_memory=pinned
+        )
+        rows = self._rows[np.concatenate([batch.visible, batch.infrared])]
+        # mode: the rows are known to exist, and only unchecked ones are written straight to `out`
+        np.take(self._images, rows, axis=0, out=images.numpy(), mode="clip")
+        labels = torch.from_numpy(batch.labels)
+        draws = self.views.draw(epoch, step, count, self.sampler.first)
+        if self._stream is None:
+            return _Raw(images, labels, draws, None)
+        copied = torch.cuda.Event()
+        with torch.cuda.stream(self._stream):
+            images = images.to(self.device, non_blocking=True)
+            labels = labels.pin_memory().to(self.device, non_blocking=True)
+            draws = draws.pin_memory().to(self.device, non_blocking=True)
+            copied.record(self._stream)
+        return _Raw(images, labels, draws, copied)
+
+    def _augment(self, raw: _Raw) -> Batch:
+        if raw.copied is not None:
+            current = torch.cuda.current_stream(self.device)
+            current.wait_event(raw.copied)
+            for tensor in (raw.images, raw.labels, raw.draws.numbers):
+                tensor.record_stream(current)  # its memory is not reused while this stream needs it
+        visible, infrared = raw.images.chunk(2)
+        return Batch(self.views.apply(visible, infrared, raw.draws), raw.labels)
 
 
-def _empty(ready: queue.Queue[_Pixels | BaseException | None]) -> None:
-    """Empty a queue that nobody reads from any more."""
-    while True:
-        try:
-            ready.get_nowait()
-        except queue.Empty:
-            return
+def _put(
+    queue: Queue[_Raw | BaseException], item: _Raw | BaseException, stop: threading.Event
+) -> bool:
+    """Put ``item`` when there is room; False if the reader has left meanwhile."""
+    while not stop.is_set():
+        with suppress(Full):
+            queue.put(item, timeout=_POLL_SECONDS)
+            return True
+    return False

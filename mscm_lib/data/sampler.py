@@ -69,7 +69,9 @@ class IdentitySampler:
         self.identities_per_batch = identities_per_batch
         self.images_per_identity = images_per_identity
         self.seed = seed
-        self.identities: Rows = np.intersect1d(table.ids[~table.infrared], table.ids[table.infrared])
+        self.identities: Rows = np.intersect1d(
+            table.ids[~table.infrared], table.ids[table.infrared]
+        )
         if identities_per_batch < 1 or images_per_identity < 1:
             raise ConfigError(
                 f"identities_per_batch = {identities_per_batch!r}, images_per_identity = "

@@ -13,20 +13,9 @@ import torch
 from torch import Tensor
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.view_draws import LUMA, SECOND_CHANNEL, Geometry, ViewDraws, draw_views
+from mscm_lib.data import pixels
+from mscm_lib.data.view_draws import Geometry, ViewDraws, draw_views
 from mscm_lib.errors import DataError
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-"""ImageNet's mean and standard deviation of R, G, B in [0, 1]."""
-
-ERASED = (0.4914, 0.4822, 0.4465)
-"""What an erased pixel holds, after normalisation."""
-
-GRAY_LUMA = (19595, 38470, 7471)
-"""ITU-R 601-2 luma in 1/65536, as Pillow converts RGB to L."""
-
-INFRARED_LUMA = (0.2989, 0.5870, 0.1140)
 
 REFERENCE_PADDING, REFERENCE_HEIGHT = 10, 384
 
@@ -137,127 +126,63 @@ class FourViews:
         else:
             v_c = self._visible_channel(visible, draws)
             views = (v_g, v_c, i_g, self._infrared_channel(infrared, draws))
-        if self.channels_last:
-            return tuple(view.contiguous(memory_format=torch.channels_last) for view in views)
-        return views
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return tuple(view.contiguous(memory_format=layout) for view in views)
 
     def _visible_global(self, images: Tensor, draws: ViewDraws) -> Tensor:
-        place, colour = draws.geometry("v_g"), draws.colour
-        x = self._crop_flip(images, place)
+        place = draws.geometry("v_g")
+        x = self._cut(images, place)
         if self.random_grayscale:
-            x = torch.lerp(x, _gray(x).expand_as(x), _per_sample(colour.gray))
-        return self._normalise_erase(x, place)
+            x = pixels.grayscale(x, draws.colour.gray)
+        return self._finish(x, place)
 
     def _visible_channel(self, images: Tensor, draws: ViewDraws) -> Tensor:
-        place, colour = draws.geometry("v_c"), draws.colour
-        x = self._normalise_erase(self._crop_flip(images, place), place)
-        if self.channel_exchange:
-            index = colour.channel.long().view(-1, 1, 1, 1).expand_as(x[:, :1])
-            x = x.gather(1, index).expand_as(x)
-        return x
+        place = draws.geometry("v_c")
+        x = self._finish(self._cut(images, place), place)
+        return pixels.exchange_channels(x, draws.colour.channel) if self.channel_exchange else x
 
     def _infrared_global(self, images: Tensor, draws: ViewDraws) -> Tensor:
-        place, mix = draws.geometry("i_g"), draws.colour.mix
-        x = self._normalise_erase(self._crop_flip(images, place), place)
-        if self.infrared_mix:
-            second, luma = (mix == SECOND_CHANNEL).float(), (mix == LUMA).float()
-            of_luma = torch.tensor(INFRARED_LUMA).to(x.device, non_blocking=True)
-            of_second = torch.tensor((0.0, 1.0, 0.0)).to(x.device, non_blocking=True)
-            weights = second[:, None] * of_second + luma[:, None] * of_luma  # (B, 3)
-            one = (x * weights[..., None, None]).sum(1, keepdim=True)  # (B, 1, H, W)
-            x = torch.lerp(x, one.expand_as(x), _per_sample(second + luma))
-        return x
+        place = draws.geometry("i_g")
+        x = self._finish(self._cut(images, place), place)
+        return pixels.mix_infrared(x, draws.colour.mix) if self.infrared_mix else x
 
     def _infrared_channel(self, images: Tensor, draws: ViewDraws) -> Tensor:
         place, colour = draws.geometry("i_c"), draws.colour
-        x = self._crop_flip(images, place)
-        if self.infrared_scaling:
-            x = x.mul_(_per_sample(colour.brightness)).clamp_(max=255).floor_()
-        x = self._normalise_erase(x, place)
-        if self.infrared_scaling:
-            x = x.mul_(colour.scale.T[..., None, None])  # (3, B) → (B, 3, 1, 1)
-        return x
+        x = self._cut(images, place)
+        if not self.infrared_scaling:
+            return self._finish(x, place)
+        x = self._finish(pixels.brighten(x, colour.brightness), place)
+        return pixels.scale_channels(x, colour.scale)
+
+    def _cut(self, images: Tensor, place: Geometry) -> Tensor:
+        # Brightness and gray leave black black, so that they may follow the cut, on fewer pixels,
+        # although the method has them before the padding.
+        padding = self.padding if self.random_crop else 0
+        return pixels.crop_flip(images, place, padding, self.random_flip)
+
+    def _finish(self, x: Tensor, place: Geometry) -> Tensor:
+        x = pixels.normalise(x)
+        return pixels.erase(x, place) if self.random_erasing else x
 
     def _planes(self, images: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 → (B, 3, H, W), the same memory."""
-        wanted = (self.height, self.width, 3)
-        if images.dtype != torch.uint8 or images.shape[1:] != wanted:
+        if images.shape[1:3] != (self.height, self.width):
             raise DataError(
-                f"images of shape {tuple(images.shape)} and type {images.dtype}: expected "
-                f"(B, {self.height}, {self.width}, 3) uint8, as packed at the run's size"
+                f"images of shape {tuple(images.shape)}: expected (B, {self.height}, "
+                f"{self.width}, 3); pack the dataset at the run's size"
             )
-        return images.permute(0, 3, 1, 2)
-
-    def _crop_flip(self, images: Tensor, place: Geometry) -> Tensor:
-        """Zero-pad, crop back and mirror: (B, 3, H, W) uint8 → the same shape, float32, 0 to 255.
-
-        One gather by index arithmetic; what lies outside the image is read from its edge and
-        multiplied by zero.
-        """
-        rows = torch.arange(self.height, device=images.device).expand(len(images), -1)  # (B, H)
-        columns = torch.arange(self.width, device=images.device).expand(len(images), -1)  # (B, W)
-        if self.random_flip:
-            mirrored = self.width - 1 - columns
-            columns = torch.where(place.flip[:, None] > 0, mirrored, columns)
-        if self.random_crop:
-            rows = rows + (place.top.long() - self.padding)[:, None]
-            columns = columns + (place.left.long() - self.padding)[:, None]
-        inside_rows = (rows >= 0) & (rows < self.height)
-        inside_columns = (columns >= 0) & (columns < self.width)
-        inside = inside_rows[:, :, None] & inside_columns[:, None, :]  # (B, H, W)
-        rows, columns = rows.clamp(0, self.height - 1), columns.clamp(0, self.width - 1)
-        first = torch.arange(len(images), device=images.device)[:, None, None] * self.height
-        index = (first + rows[:, :, None]) * self.width + columns[:, None, :]  # (B, H, W)
-        pixels = images.permute(0, 2, 3, 1).reshape(-1, 3)[index.flatten()]  # (B*H*W, 3)
-        cut = pixels.float().view(len(images), self.height, self.width, 3) * inside[..., None]
-        return cut.permute(0, 3, 1, 2)  # (B, 3, H, W)
-
-    def _normalise_erase(self, x: Tensor, place: Geometry) -> Tensor:
-        """(B, 3, H, W) in 0 to 255 → normalised, a rectangle of some images overwritten."""
-        x = normalise(x)
-        if not self.random_erasing:
-            return x
-        rows = torch.arange(self.height, device=x.device)[None, :, None]  # (1, H, 1)
-        columns = torch.arange(self.width, device=x.device)[None, None, :]  # (1, 1, W)
-        top, left = place.erase_top[:, None, None], place.erase_left[:, None, None]  # (B, 1, 1)
-        below, right = (
-            top + place.erase_height[:, None, None],
-            left + place.erase_width[:, None, None],
-        )
-        erased = (rows >= top) & (rows < below) & (columns >= left) & (columns < right)  # (B, H, W)
-        return torch.where(erased[:, None], _constant(ERASED, x), x)
+        return pixels.planes(images)
 
 
-def test_views(images: Tensor) -> Tensor:
-    """Images as the network sees them at test: scaled and normalised, nothing else.
+def test_transform(images: Tensor) -> Tensor:
+    """Images as the network sees them at test: scaled to [0, 1] and normalised, nothing else.
 
     Args:
         images: (B, H, W, 3) uint8, as packed.
 
     Returns:
         (B, 3, H, W) float32.
+
+    Raises:
+        DataError: the images are not uint8 or not (B, H, W, 3).
     """
-    return normalise(images.permute(0, 3, 1, 2).float())
-
-
-def normalise(x: Tensor) -> Tensor:
-    """(B, 3, H, W) in 0 to 255 → in units of ImageNet's standard deviation about its mean."""
-    return (x / 255 - _constant(MEAN, x)) / _constant(STD, x)
-
-
-def _constant(values: tuple[float, float, float], like: Tensor) -> Tensor:
-    """A number a channel as (1, 3, 1, 1), on the device of ``like``."""
-    return torch.tensor(values).to(like.device, non_blocking=True).view(1, 3, 1, 1)
-
-
-def _gray(x: Tensor) -> Tensor:
-    """(B, 3, H, W) of whole numbers, 0 to 255 → (B, 1, H, W), rounded as Pillow rounds it."""
-    red, green, blue = GRAY_LUMA
-    # up to 2^24, where float32 still holds every whole number
-    luma = x[:, :1] * red + x[:, 1:2] * green + x[:, 2:] * blue
-    return ((luma + 0x8000) / 0x10000).floor_()
-
-
-def _per_sample(values: Tensor) -> Tensor:
-    """(B,) → (B, 1, 1, 1)."""
-    return values.view(-1, 1, 1, 1)
+    return pixels.normalise(pixels.planes(images).float())
