@@ -12,6 +12,6 @@ def without_autocast(device_type: str) -> AbstractContextManager[object]:
 
     An exported graph so holds no trace of autocast.
     """
-    if torch.is_autocast_enabled(device_type):
+    if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
         return torch.autocast(device_type, enabled=False)
     return nullcontext()
