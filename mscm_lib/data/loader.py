@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from queue import Full, Queue
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mscm_lib.data.packed_images import PackedImages
 from mscm_lib.data.sampler import IdentitySampler, Rows
 from mscm_lib.data.view_draws import ViewDraws
 from mscm_lib.data.views import FourViews
@@ -48,10 +48,10 @@ class Loader:
 
     The thread gathers packed uint8 rows and draws the views' choices; for a GPU it pins them and
     copies them on a stream of its own. Augmentation itself runs on the device, in the caller's
-    stream. One thread is enough: a batch is a gather of rows from memory-mapped arrays.
+    stream. One thread is enough: a batch is a few hundred kilobytes a row, read from the file cache.
 
     Args:
-        images: (N, H, W, 3) uint8 packed images, memory-mapped or in memory.
+        images: packed pixels; read row by row, so that an epoch does not pull them all into memory.
         rows: (M,) for each row of the sampler's table, its row of ``images``.
         sampler: which images a step sees.
         views: how their views are made.
@@ -67,7 +67,7 @@ class Loader:
 
     def __init__(
         self,
-        images: npt.NDArray[np.uint8],
+        images: PackedImages,
         rows: Rows,
         sampler: IdentitySampler,
         views: FourViews,
@@ -84,7 +84,7 @@ class Loader:
         self._images, self._rows, self._ahead = images, rows, ahead
         self._stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch]:
         """Batches of ``epoch`` from step ``start`` on; closing the iterator ends the thread.
 
         What the thread raises is raised here.
@@ -121,12 +121,10 @@ class Loader:
     def _gather(self, epoch: int, step: int) -> _Raw:
         batch = self.sampler.batch(epoch, step)
         count, pinned = len(batch.labels), self._stream is not None
-        images = torch.empty(
-            (2 * count, *self._images.shape[1:]), dtype=torch.uint8, pin_memory=pinned
-        )
         rows = self._rows[np.concatenate([batch.visible, batch.infrared])]
-        # mode: the rows are known to exist, and only unchecked ones are written straight to `out`
-        np.take(self._images, rows, axis=0, out=images.numpy(), mode="clip")
+        images = torch.from_numpy(self._images.read(rows))
+        if pinned:
+            images = images.pin_memory()
         labels = torch.from_numpy(batch.labels)
         draws = self.views.draw(epoch, step, count, self.sampler.first)
         if self._stream is None:

@@ -22,7 +22,6 @@ from mscm_lib.provenance import code_digest, provenance, versions
 from mscm_lib.training.distributed import Group, process_group
 from mscm_lib.training.history import columns
 from mscm_lib.training.preparation import Material, prepare
-from mscm_lib.training.retrieval import build_retrieval
 from mscm_lib.training.scope import Interruption, reproducible
 from mscm_lib.training.state import StateFolder
 from mscm_lib.training.trainer import Trainer
@@ -96,9 +95,7 @@ def train(
         material = prepare(config, hardware, group)
         folder = state_folder(config, state, material, hardware, group)
         with reproducible(hardware.device, config.deterministic, config.seed):
-            trainer = Trainer(
-                config, material, hardware, group, folder, build_retrieval(config, material), say
-            )
+            trainer = Trainer(config, material, hardware, group, folder, say)
             say(_opening(config, material, hardware, group))
             with Interruption() as interruption:
                 trainer.fit(interruption)

@@ -15,6 +15,7 @@ from mscm_lib.errors import ConfigError
 from mscm_lib.hardware import Hardware
 from mscm_lib.paths import resolve
 from mscm_lib.training.distributed import Group
+from mscm_lib.training.retrieval import Retrieval, build_retrieval
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Material:
         packed: the packed dataset.
         sampler: draws this process's share of each batch.
         loader: brings views and labels to the device.
+        retrieval: measures the network while it trains; None where it is not asked for.
         pairs: P·K, images of each modality in a batch of all processes.
     """
 
     packed: PackedDataset
     sampler: IdentitySampler
     loader: Loader
+    retrieval: Retrieval | None
     pairs: int
 
     @property
@@ -62,11 +65,6 @@ def prepare(config: RunConfig, hardware: Hardware, group: Group) -> Material:
             epoch, the batch cannot be dealt to the processes, or validation has nothing to look at.
         DataError: the packed images are missing or damaged.
     """
-    if config.validate_every and config.validation == "merged" and config.selection != "best-test":
-        raise ConfigError(
-            f"validate_every = {config.validate_every} with validation = 'merged': no identity is "
-            "held out to validate on; set validation = 'held-out', or validate_every = 0"
-        )
     folder = resolve(config.data_folder or f"data/packed/{config.dataset}")
     packed = open_packed(folder)
     for key in ("height", "width"):
@@ -87,6 +85,7 @@ def prepare(config: RunConfig, hardware: Hardware, group: Group) -> Material:
         group.size,
     )
     views = FourViews.from_config(config)
-    loader = Loader(packed.images, table, sampler, views, hardware.device)
+    rows = packed.images.rows(table.paths)
+    loader = Loader(packed.images, rows, sampler, views, hardware.device)
     pairs = config.identities_per_batch * config.images_per_identity
-    return Material(packed, sampler, loader, pairs)
+    return Material(packed, sampler, loader, build_retrieval(config, packed), pairs)

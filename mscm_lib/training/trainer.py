@@ -45,7 +45,6 @@ class Trainer:
         hardware: device and number format.
         group: the processes of this training.
         state: where the resumable state lies.
-        retrieval: measures the network on held-out images every few epochs; None for never.
         log: takes a line of text.
     """
 
@@ -56,11 +55,10 @@ class Trainer:
         hardware: Hardware,
         group: Group,
         state: StateFolder,
-        retrieval: Retrieval | None,
         log: Callable[[str], None],
     ) -> None:
         self.config, self.material, self.hardware = config, material, hardware
-        self.group, self.state, self.retrieval, self.log = group, state, retrieval, log
+        self.group, self.state, self.log = group, state, log
         self.network = MSCMNet.from_config(config, material.identities)
         self.metric_loss = _metric_loss(config, material.identities, self.network.channels)
         self.place = Place()
@@ -212,8 +210,9 @@ class Trainer:
         self.place.timing.append(
             {"epoch": epoch, "steps": steps, "seconds": seconds, "waited": waited}
         )
-        if self.retrieval is not None and self.retrieval.due(epoch):
-            row |= self._retrieve(epoch)
+        retrieval = self.material.retrieval
+        if retrieval is not None and retrieval.due(epoch):
+            row |= self._retrieve(retrieval, epoch)
         self.place.history.append(row)
         self.place.epoch, self.place.step = epoch + 1, 0
         self.meter = self._new_meter()
@@ -223,18 +222,17 @@ class Trainer:
         left = per_step * self.material.steps * (self.config.epochs - epoch - 1)
         self.log(epoch_line(row, self.config.epochs, images / per_step, left))
 
-    def _retrieve(self, epoch: int) -> dict[str, float]:
-        """Retrieval figures of this epoch; keeps the weights where the selection rule says so."""
-        assert self.retrieval is not None
+    def _retrieve(self, retrieval: Retrieval, epoch: int) -> dict[str, float]:
+        """Retrieval figures of this epoch; keeps its weights if they are the best so far."""
         figures: dict[str, float] = {}
         if self.group.writes:
-            figures = self.retrieval.measure(self.network, self.hardware)
+            figures = retrieval.measure(self.network, self.hardware)
+            self.objective.train()
         figures = self.group.share(figures)
-        self.objective.train()
-        score = self.retrieval.score(figures)
-        if score is not None and score > self.place.best_score:
+        score = retrieval.score(figures)
+        if score > self.place.best_score:
             self.place.best_epoch, self.place.best_score = epoch, score
-            if self.group.writes:
+            if self.group.writes and self.config.selection != "last":
                 self.state.save_best(self.network.state_dict())
         return figures
 
@@ -278,12 +276,12 @@ class Trainer:
         self.network.load_state_dict(_below("network.", tensors))
         if self.metric_loss is not None:
             self.metric_loss.load_state_dict(_below("metric_loss.", tensors))
-        optimizer = self.optimizer.state_dict()
-        optimizer["state"] = {
-            int(index): {"momentum_buffer": buffer}
-            for index, buffer in _below("momentum.", tensors).items()
-        }
-        self.optimizer.load_state_dict(optimizer)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for index, stored_buffer in _below("momentum.", tensors).items():
+            parameter = parameters[int(index)]
+            # in the parameter's own memory layout: the fused step walks both side by side
+            buffer = torch.empty_like(parameter).copy_(stored_buffer)
+            self.optimizer.state[parameter]["momentum_buffer"] = buffer
         self.scaler.load_state_dict(self.place.scaler)
         if self.group.writes:  # the sums of all processes go on in one of them
             self.meter.sums.copy_(tensors["meter"])
