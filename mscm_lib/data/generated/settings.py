@@ -38,13 +38,13 @@ class GeneratedSettings:
 
     seed: int = 0
     train_identities: int = 64
-    test_identities: int = 32
-    shots: int = 8
+    test_identities: int = 64
+    shots: int = 6
     shared: float = 0.72
-    viewpoint: float = 0.20
-    occlusion: float = 0.08
-    noise: float = 0.5
-    box_error: float = 0.6
+    viewpoint: float = 0.15
+    occlusion: float = 0.05
+    noise: float = 0.4
+    box_error: float = 0.3
     visible_sensor: Sensor = "visible"
     infrared_sensor: Sensor = "near-infrared"
     layout: Layout = "sysu"
@@ -110,7 +110,7 @@ class GeneratedSettings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"train_identities": 64, "test_identities": 32, "shots": 8},
+    "quick": {"train_identities": 64, "test_identities": 64, "shots": 6},
     "full": {"train_identities": 395, "test_identities": 96, "shots": 15},
 }
 SIZES: dict[str, tuple[int, int]] = {"quick": (96, 48), "full": (384, 192)}  # height, width

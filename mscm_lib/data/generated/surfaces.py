@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from mscm_lib.data.generated.attributes import Sensor
 from mscm_lib.data.generated.canvas import Paint, snap
 
-_HUES = {
-    "grey": (0.56, 0.56, 0.57),
-    "red": (0.74, 0.16, 0.17),
-    "orange": (0.84, 0.46, 0.14),
-    "yellow": (0.82, 0.74, 0.20),
-    "green": (0.22, 0.54, 0.27),
-    "teal": (0.14, 0.55, 0.58),
-    "blue": (0.18, 0.32, 0.74),
-    "purple": (0.50, 0.24, 0.62),
+_HUES = {  # of about the same lightness, which is the material's business
+    "grey": (0.50, 0.50, 0.51),
+    "red": (0.86, 0.32, 0.30),
+    "orange": (0.84, 0.46, 0.16),
+    "yellow": (0.66, 0.56, 0.12),
+    "green": (0.28, 0.60, 0.30),
+    "teal": (0.14, 0.60, 0.62),
+    "blue": (0.34, 0.48, 0.88),
+    "purple": (0.66, 0.38, 0.76),
     "dark": (0.16, 0.15, 0.16),
     "white": (0.88, 0.88, 0.86),
 }

@@ -35,7 +35,7 @@ def test_bytes_of_this_drawing():
     out = subprocess.run(
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True
     ).stdout
-    assert out.strip() == "a6d0464eb6592a5aeeaced83fce6bb60c9237a5d1aa4c7265c4a3706b25e6791"
+    assert out.strip() == "ac50ef7fd454903302e6f46ce2a198ae3a8eaab12445c0087a248b67dd53f3c5"
 
 
 def test_bytes_without_vector_units():
