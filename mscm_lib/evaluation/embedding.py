@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from mscm_lib.data import views
 from mscm_lib.data.packed import PackedImages
 from mscm_lib.data.tables import ImageTable, Modality
-from mscm_lib.data.views import plain_views
 from mscm_lib.errors import ProtocolError
 from mscm_lib.hardware import Hardware
 from mscm_lib.models import MSCMNet
@@ -101,7 +101,7 @@ def _embed(
     flip: bool,
     hardware: Hardware | None,
 ) -> dict[str, Tensor]:
-    x = plain_views(pixels)  # (B, 3, H, W)
+    x = views.test_transform(pixels)  # (B, 3, H, W)
     with hardware.autocast() if hardware else nullcontext():
         once = net.embed(x, modality)
         if not flip:
