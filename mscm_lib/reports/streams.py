@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from mscm_lib.data.views import MEAN, STD
+from mscm_lib.data.pixels import MEAN, STD
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.streams import STREAMS
 from mscm_lib.reports.style import STREAM_NAMES
