@@ -4,7 +4,7 @@
     python benchmarks/cost.py --variants mscmnet baseline  # these alone; other rows are kept
 
 One row a variant, printed and written to results/benchmarks/cost.csv. Counts are exact and the same
-everywhere; latency is the median of some passes on the device at hand.
+everywhere; latency is the fastest of some passes on the device at hand.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=384)
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", default="results/benchmarks/cost.csv")
