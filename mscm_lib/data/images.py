@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from mscm_lib.errors import DataError
 
@@ -53,6 +53,8 @@ def read_image(path: Path, decode: bool = True) -> Image.Image:
         raise
     except FileNotFoundError as error:
         raise ImageFault(path, "is missing", _AGAIN) from error
+    except UnidentifiedImageError as error:
+        raise ImageFault(path, f"is no {', '.join(FORMATS)} file", _AGAIN) from error
     except Image.DecompressionBombError as error:
         raise ImageFault(path, f"has an absurd size ({error})", _AGAIN) from error
     except Exception as error:  # Pillow lets through whatever a damaged file makes it stumble over

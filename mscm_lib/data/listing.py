@@ -67,7 +67,7 @@ def _scan_folder(
         if entry.name.startswith("."):
             continue
         if not _is_unicode(entry.name):
-            shown = path.encode("utf-8", "backslashreplace").decode()
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
             findings.error(shown, "its name is not UTF-8, so it is left out", "rename it")
             continue
         _scan_entry(tree, entry, path, outside, above, findings)

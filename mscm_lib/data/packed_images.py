@@ -63,7 +63,8 @@ class PackedImages:
             DataError: the folder is missing, half-written, damaged, or made from something else.
         """
         folder = Path(folder)
-        return cls(folder, _read_index(folder), read_manifest(folder, fingerprint))
+        manifest = read_manifest(folder, fingerprint)
+        return cls(folder, _read_index(folder), manifest)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process opens the files itself: pickling a memory map would copy every pixel.
@@ -185,7 +186,7 @@ def _read_index(folder: Path) -> ImageTable:
         table = ImageTable.from_rows([(p, int(i), int(c), f == "1") for p, i, c, f in lines])
     except FileNotFoundError as error:
         raise DataError(f"{path}: is missing; delete the folder and pack again") from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: is damaged ({error}); delete the folder and pack again"
         ) from error

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -60,10 +60,12 @@ class PackWriter:
     def __enter__(self) -> PackWriter:
         _refuse_foreign(self.folder)
         try:
-            self.part.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.part / LOCK, self.folder)
-            self.done = self._resumable_rows()
-            self._stream = self._open_array()
+            with ExitStack() as stack:
+                self.part.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_locked(self.part / LOCK, self.folder))
+                self.done = self._resumable_rows()
+                self._stream = stack.enter_context(self._open_array())
+                self._open_files = stack.pop_all()
         except OSError as error:
             raise self._storage_error(error) from error
         return self
@@ -74,8 +76,7 @@ class PackWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stream.close()
-        self._lock.close()
+        self._open_files.close()
 
     def append(self, images: Pixels) -> None:
         """Write (n, H, W, 3) uint8 pixels as the next n rows.

@@ -48,6 +48,8 @@ def _load(root: Path, findings: Findings) -> npt.NDArray[np.object_] | None:
     from scipy.io import loadmat
 
     try:
+        # SciPy hides that a file is missing behind a message about file-like objects.
+        (root / PERMUTATION_FILE).stat()
         content = loadmat(root / PERMUTATION_FILE)
     except FileNotFoundError:
         findings.error(PERMUTATION_FILE, "the file is missing: no 'official' gallery", _REMEDY)
