@@ -19,9 +19,11 @@ class BatchHardTripletLoss(nn.Module):
     .. math:: L = \tfrac1n Σ_i \max(0, m + \max_{j: y_j = y_i} d(f_i, f_j)
               - \min_{j: y_j ≠ y_i} d(f_i, f_j))
 
-    Rows are compared over all streams and both modalities. A batch of one identity gives zero.
+    Rows are compared over all streams and both modalities, with the Euclidean distance d. A batch
+    of one identity, or of no rows, gives zero.
 
-    Source: Hermans et al., "In Defense of the Triplet Loss", arXiv 1703.07737, eq. 5.
+    Source: Hermans et al., "In Defense of the Triplet Loss", arXiv 1703.07737, eq. 5, as a mean
+    over rows.
 
     Args:
         margin: m, in units of the distance.
@@ -32,14 +34,16 @@ class BatchHardTripletLoss(nn.Module):
         self.margin = margin
 
     def forward(self, pooled: Tensor, labels: Tensor) -> Tensor:
-        """(n, D) features, visible half first, and (n,) labels → ().
+        """(n, D) features and (n,) labels → ().
 
         Raises:
-            ProtocolError: the labels of the two halves differ.
+            ProtocolError: the number of labels does not fit the features.
         """
         with full_precision(pooled) as features:
-            labels = row_labels(features, labels, 2)
+            labels = row_labels(features, labels)
+            if not len(features):
+                return features.sum()
             distances = all_distances(features, features)  # (n, n)
             same = same_identity(labels)
-            farthest = distances.masked_fill(~same, float("-inf")).max(dim=1).values
+            farthest = distances.masked_fill(~same, 0).amax(dim=1)
             return hinge(farthest, distances, ~same, self.margin).mean()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mscm_lib.errors import ProtocolError
-from mscm_lib.losses.common import full_precision, row_labels
+from mscm_lib.losses.common import full_precision, require, row_labels
 
 
 class CenterLoss(nn.Module):
@@ -15,7 +15,8 @@ class CenterLoss(nn.Module):
     .. math:: L = \tfrac1{2n} Σ_i \lVert f_i - c_{y_i} \rVert^2
 
     Source: Wen et al., "A Discriminative Feature Learning Approach for Deep Face Recognition",
-    ECCV 2016, eq. 2, as a mean over the batch. The centers are parameters and start at zero.
+    ECCV 2016, eq. 2, as a mean over the batch. The centers are parameters: the optimizer moves
+    them by their gradient, where the paper has an update rule of their own. They start at zero.
 
     Args:
         identities: N, classes of the training.
@@ -27,18 +28,23 @@ class CenterLoss(nn.Module):
         self.centers = nn.Parameter(torch.zeros(identities, dim))  # (N, D)
 
     def forward(self, pooled: Tensor, labels: Tensor) -> Tensor:
-        """(n, D) features, visible half first, and (n,) labels below N → ().
+        """(n, D) features and (n,) labels below N → ().
 
         Raises:
-            ProtocolError: the features have another width than the centers, or the labels of the
-                two halves differ.
+            ProtocolError: the features have another width than the centers, or the labels do not
+                fit the features or the centers.
         """
-        if pooled.shape[1:] != self.centers.shape[1:]:
-            raise ProtocolError(
-                f"features of shape {tuple(pooled.shape)}: expected (n, {self.centers.shape[1]}), "
-                "as wide as the centers"
-            )
+        identities, dim = self.centers.shape
         with full_precision(pooled) as features:
-            labels = row_labels(features, labels, 2)
-            away = features - self.centers[labels].to(features.dtype)
-            return 0.5 * away.pow(2).sum(dim=1).mean()
+            labels = row_labels(features, labels)
+            if features.shape[1] != dim:
+                raise ProtocolError(
+                    f"features of shape {tuple(features.shape)}: expected (n, {dim}), as wide as "
+                    "the centers"
+                )
+            if not len(features):
+                return features.sum()
+            known = ((labels >= 0) & (labels < identities)).all()
+            require(known, f"a label is outside 0 to {identities - 1}: there is no center for it")
+            away = features - self.centers[labels].to(features.dtype)  # (n, D)
+            return 0.5 * away.square().sum(dim=1).mean()

@@ -20,11 +20,11 @@ class CenterTripletLoss(nn.Module):
 
     .. math:: L = \tfrac1n Σ_i \max(0, m + d(f_i, c_{y_i}) - \min_{y ≠ y_i} d(f_i, c_y))
 
-    c_y is the mean of all rows of identity y in the batch, both modalities together. A batch of
-    one identity gives zero.
+    c_y is the mean of all rows of identity y in the batch, both modalities together, d the
+    Euclidean distance. A batch of one identity, or of no rows, gives zero.
 
     Source: He et al., "Triplet-Center Loss for Multi-View 3D Object Retrieval", CVPR 2018, with
-    the batch's centers in place of learned ones.
+    the batch's centers in place of learned ones, as a mean over rows.
 
     Args:
         margin: m, in units of the distance.
@@ -35,13 +35,16 @@ class CenterTripletLoss(nn.Module):
         self.margin = margin
 
     def forward(self, pooled: Tensor, labels: Tensor) -> Tensor:
-        """(n, D) features, visible half first, and (n,) labels → ().
+        """(n, D) features and (n,) labels → ().
 
         Raises:
-            ProtocolError: the labels of the two halves differ.
+            ProtocolError: the number of labels does not fit the features.
         """
         with full_precision(pooled) as features:
-            same = same_identity(row_labels(features, labels, 2))
-            centers, _ = mean_of(same, features)  # (n, D), a row's own identity's
+            labels = row_labels(features, labels)
+            if not len(features):
+                return features.sum()
+            same = same_identity(labels)
+            centers = mean_of(same, features)  # (n, D), row i's identity's
             near = row_distances(features, centers)
             return hinge(near, all_distances(features, centers), ~same, self.margin).mean()

@@ -1,7 +1,8 @@
-"""What the metric losses share: number format, label order, distances, centers.
+"""What the metric losses share: number format, checks, distances, centers.
 
 Rows come stream by stream, V_g, V_c, I_g, I_c or V_g, I_g: the first half is visible, the second
-infrared.
+infrared. Nothing here loops over rows or waits for the device, and no shape depends on how many
+identities a batch has, which only the device knows: a center is kept once for each row of it.
 """
 
 from __future__ import annotations
@@ -26,46 +27,51 @@ def full_precision(features: Tensor) -> Iterator[Tensor]:
         yield features if features.dtype is torch.float64 else features.float()
 
 
-def row_labels(pooled: Tensor, labels: Tensor, streams: int) -> Tensor:
-    """Labels of every row, checked to be the same in every stream.
+def row_labels(pooled: Tensor, labels: Tensor) -> Tensor:
+    """A label for each row.
 
     Args:
-        pooled: (n, D).
-        labels: (n,), or (n / streams,) for one stream.
-        streams: that n divides into.
+        pooled: (n, D), n even.
+        labels: (n,), or (n/2,) or (n/4,) for one stream, to be repeated for the others.
 
     Returns:
         (n,)
 
     Raises:
-        ProtocolError: the rows do not divide into the streams, there are too few or too many
-            labels, or the streams' labels differ. On a GPU the last is asserted on the device
-            and so raised as a device error: nothing here waits for the device.
+        ProtocolError: the rows have no two halves, or there are too few or too many labels.
     """
+    if pooled.ndim != 2 or len(pooled) % 2:
+        raise ProtocolError(
+            f"features of shape {tuple(pooled.shape)}: expected (n, D) with n even, the visible "
+            "streams' rows before the infrared streams'"
+        )
     rows = len(pooled)
-    if pooled.ndim != 2 or rows % streams or not rows:
-        raise ProtocolError(
-            f"features of shape {tuple(pooled.shape)}: expected (n, D) with n a multiple of "
-            f"{streams}, one block of rows for each stream"
-        )
-    if labels.shape == (rows // streams,):
-        return labels.repeat(streams)
-    if labels.shape != (rows,):
-        raise ProtocolError(
-            f"labels of shape {tuple(labels.shape)} for {rows} features: expected ({rows},), or "
-            f"({rows // streams},) for one of the {streams} streams"
-        )
-    blocks = labels.view(streams, -1)  # (streams, n / streams)
-    alike = (blocks == blocks[0]).all()
-    if labels.device.type == "cpu":
-        if not alike:
-            raise ProtocolError(
-                f"the labels of the {streams} streams differ: rows must come stream by stream "
-                "(all of V_g, then V_c, I_g, I_c) with the same identities in the same order"
-            )
+    for streams in (1, 2, 4):
+        if labels.shape == (rows / streams,):
+            return labels.repeat(streams)
+    raise ProtocolError(
+        f"labels of shape {tuple(labels.shape)} for {rows} features: expected one a feature "
+        f"({rows},), or those of one stream"
+    )
+
+
+def require(holds: Tensor, message: str) -> None:
+    """Insist that ``holds``, () bool, is True.
+
+    Raises:
+        ProtocolError: it is False and lies on a CPU. On a GPU, and in a compiled graph, the device
+            asserts it when it gets there, as a RuntimeError: nothing here waits for the device.
+    """
+    if holds.device.type == "cpu" and not torch.compiler.is_compiling():
+        if not holds:
+            raise ProtocolError(message)
     else:
-        torch._assert_async(alike)
-    return labels
+        torch._assert_async(holds, message)
+
+
+def infrared_rows(features: Tensor) -> Tensor:
+    """(n,) True for the rows of the second half of ``features`` (n, D)."""
+    return torch.arange(len(features), device=features.device) >= len(features) // 2
 
 
 def same_identity(labels: Tensor) -> Tensor:
@@ -73,39 +79,35 @@ def same_identity(labels: Tensor) -> Tensor:
     return labels[:, None] == labels[None, :]
 
 
-def mean_of(members: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean feature of each set of rows, and whether the set has any.
+def mean_of(members: Tensor, features: Tensor) -> Tensor:
+    """The mean feature of each set of rows.
+
+    In float64, so that neither TF32 nor a reduced matrix-product precision reaches the centers.
 
     Args:
         members: (m, n) True where row j belongs to set i.
-        features: (n, D).
+        features: (…, n, D).
 
     Returns:
-        (m, D) means, zeros for empty sets; (m,) True where the set is not empty.
+        (…, m, D) means in the features' number format, zeros for empty sets.
     """
-    weights = members.to(features.dtype)
-    count = weights.sum(dim=1, keepdim=True)
-    return (weights / count.clamp_min(1)) @ features, count[:, 0] > 0
+    weights = members.double()
+    weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(1)
+    return (weights @ features.double()).to(features.dtype)
 
 
 def row_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean distance of each row of ``a`` to the same row of ``b``: (n, D), (n, D) → (n,)."""
-    return (a - b).pow(2).sum(dim=1).clamp_min(FLOOR).sqrt()
+    """Euclidean distance of each row of ``a`` to the same row of ``b``: (…, D), (…, D) → (…)."""
+    return (a - b).square().sum(dim=-1).clamp_min(FLOOR).sqrt()
 
 
 def all_distances(a: Tensor, b: Tensor) -> Tensor:
     """Euclidean distances (n, D), (m, D) → (n, m), summed term by term.
 
-    The matrix-product form would be faster and lose half the digits of small distances. The
-    gradient at distance zero is zero.
+    The matrix-product form would be faster and lose half the digits of small distances.
     """
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def mean_where(values: Tensor, valid: Tensor) -> Tensor:
-    """The mean of ``values`` where ``valid``; zero, with zero gradient, where nothing is."""
-    kept = torch.where(valid, values, torch.zeros_like(values))
-    return kept.sum() / valid.sum().clamp_min(1)
+    distances = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.clamp_min(FLOOR**0.5)
 
 
 def hinge(near: Tensor, far: Tensor, allowed: Tensor, margin: float) -> Tensor:
@@ -117,7 +119,11 @@ def hinge(near: Tensor, far: Tensor, allowed: Tensor, margin: float) -> Tensor:
         allowed: (n, m) which of them count.
         margin: in units of the distance.
     """
-    nearest = far.masked_fill(~allowed, float("inf")).min(dim=1).values
-    some = allowed.any(dim=1)
-    gap = near - torch.where(some, nearest, torch.zeros_like(nearest))
-    return torch.where(some, functional.relu(margin + gap), torch.zeros_like(gap))
+    nearest = far.masked_fill(~allowed, float("inf")).amin(dim=1)
+    return functional.relu(margin + near - nearest)
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of ``values`` (n,) under ``weights`` (n,); zero where all weights are."""
+    total = weights.sum()
+    return (values * weights).sum() / torch.where(total > 0, total, torch.ones_like(total))

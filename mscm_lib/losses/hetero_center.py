@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-import torch
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
-from mscm_lib.losses.common import full_precision, mean_of, row_labels, same_identity
+from mscm_lib.losses.common import (
+    full_precision,
+    infrared_rows,
+    mean_of,
+    row_labels,
+    same_identity,
+    weighted_mean,
+)
+
+
+class ModalityCenters(NamedTuple):
+    """Centers of the two modalities of each row's identity.
+
+    Attributes:
+        own: (n, D) center of the row's identity in the row's own modality.
+        other: (n, D) its center in the other modality; zeros where that has no row of it.
+        weights: (n,) one over the rows that share a center, so that each center counts once, and
+            zero where ``other`` is missing.
+    """
+
+    own: Tensor
+    other: Tensor
+    weights: Tensor
 
 
 class HeteroCenterLoss(nn.Module):
@@ -13,34 +36,32 @@ class HeteroCenterLoss(nn.Module):
 
     .. math:: L = \tfrac1P Σ_{y} \lVert c^{vis}_y - c^{ir}_y \rVert^2
 
-    over the P identities of the batch.
+    over the P identities of the batch that have rows of both modalities; zero if there is none.
+    The first half of the rows is visible, the second infrared.
 
     Source: Zhu et al., "Hetero-Center Loss for Cross-Modality Person Re-Identification",
-    Neurocomputing 2020, eq. 3, as a mean over identities.
+    Neurocomputing 2020, as a mean over identities.
     """
 
     def forward(self, pooled: Tensor, labels: Tensor) -> Tensor:
         """(n, D) features, visible half first, and (n,) labels → ().
 
         Raises:
-            ProtocolError: the labels of the two halves differ.
+            ProtocolError: the number of labels does not fit the features, or n is odd.
         """
         with full_precision(pooled) as features:
-            labels = row_labels(features, labels, 2)
-            visible, infrared, weights = modality_centers(features, labels)
-            return ((visible - infrared).pow(2).sum(dim=1) * weights).sum() / weights.sum()
+            centers = modality_centers(features, row_labels(features, labels))
+            apart = (centers.own - centers.other).square().sum(dim=1)  # (n,)
+            return weighted_mean(apart, centers.weights)
 
 
-def modality_centers(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each visible row's identity's two centers, and weights that count an identity once.
-
-    Returns:
-        (n/2, D) visible centers, (n/2, D) infrared centers, and (n/2,) one over the identity's
-        number of visible rows. Working with rows keeps shapes free of the number of identities,
-        which only the device knows.
-    """
-    half = len(features) // 2
-    same = same_identity(labels[:half])  # (n/2, n/2); the infrared half has the same labels
-    visible, _ = mean_of(same, features[:half])
-    infrared, _ = mean_of(same, features[half:])
-    return visible, infrared, torch.reciprocal(same.sum(dim=1).to(features.dtype))
+def modality_centers(features: Tensor, labels: Tensor) -> ModalityCenters:
+    """The two centers of each row's identity; (n, D) features, visible half first, (n,) labels."""
+    infrared = infrared_rows(features)
+    same = same_identity(labels)
+    alike = infrared[:, None] == infrared[None, :]
+    own, other = same & alike, same & ~alike
+    weights = other.any(dim=1) / own.sum(dim=1)
+    return ModalityCenters(
+        mean_of(own, features), mean_of(other, features), weights.to(features.dtype)
+    )

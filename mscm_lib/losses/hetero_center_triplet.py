@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from mscm_lib.losses.common import (
@@ -12,6 +11,7 @@ from mscm_lib.losses.common import (
     row_distances,
     row_labels,
     same_identity,
+    weighted_mean,
 )
 from mscm_lib.losses.hetero_center import modality_centers
 
@@ -23,10 +23,12 @@ class HeteroCenterTripletLoss(nn.Module):
         L = \tfrac1{2P} Σ_{y} Σ_{a ∈ \{vis, ir\}} \max(0, m + d(c^{vis}_y, c^{ir}_y)
             - \min_{b ∈ \{vis, ir\},\ z ≠ y} d(c^a_y, c^b_z))
 
-    over the P identities of the batch. A batch of one identity gives zero.
+    over the P identities of the batch that have rows of both modalities; identities of one
+    modality serve as negatives. A batch of one identity, or of no rows, gives zero. The first half
+    of the rows is visible, the second infrared.
 
-    Source: Liu et al., "Parameter Sharing Exploration and Hetero-Center Based Triplet Loss for
-    Visible-Thermal Person Re-Identification", IEEE TMM 2020, eq. 8, as a mean over centers.
+    Source: Liu et al., "Parameter Sharing Exploration and Hetero-Center Triplet Loss for
+    Visible-Thermal Person Re-Identification", arXiv 2008.06223, as a mean over centers.
 
     Args:
         margin: m, in units of the distance.
@@ -40,14 +42,14 @@ class HeteroCenterTripletLoss(nn.Module):
         """(n, D) features, visible half first, and (n,) labels → ().
 
         Raises:
-            ProtocolError: the labels of the two halves differ.
+            ProtocolError: the number of labels does not fit the features, or n is odd.
         """
         with full_precision(pooled) as features:
-            labels = row_labels(features, labels, 2)
-            visible, infrared, weights = modality_centers(features, labels)
-            centers = torch.cat([visible, infrared])  # (n, D)
-            near = row_distances(visible, infrared).repeat(2)  # (n,)
-            others = ~same_identity(labels)
-            losses = hinge(near, all_distances(centers, centers), others, self.margin)
-            weights = weights.repeat(2)
-            return (losses * weights).sum() / weights.sum()
+            labels = row_labels(features, labels)
+            if not len(features):
+                return features.sum()
+            centers = modality_centers(features, labels)
+            near = row_distances(centers.own, centers.other)  # (n,)
+            far = all_distances(centers.own, centers.own)  # (n, n)
+            losses = hinge(near, far, ~same_identity(labels), self.margin)
+            return weighted_mean(losses, centers.weights)

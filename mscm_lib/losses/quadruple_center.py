@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mscm_lib.config import Pairing
-from mscm_lib.errors import ConfigError
+from mscm_lib.errors import ConfigError, ProtocolError
 from mscm_lib.losses.common import (
     all_distances,
     full_precision,
     mean_of,
-    mean_where,
+    require,
     row_distances,
     row_labels,
     same_identity,
 )
 
-STREAMS: Literal[4] = 4
+STREAMS = 4
 PAIRINGS: dict[str, tuple[int, ...]] = {
     "cross": (3, 2, 1, 0),  # V_g ↔ I_c, V_c ↔ I_g: other modality, other view
     "parallel": (2, 3, 0, 1),  # V_g ↔ I_g, V_c ↔ I_c: other modality, same view
@@ -82,40 +82,66 @@ class QuadrupleCenterTripletLoss(nn.Module):
         self.margin, self.alpha, self.pairing = margin, alpha, pairing
 
     def forward(self, pooled: Tensor, labels: Tensor) -> Tensor:
-        """The loss, () in float32 (float64 for float64 features).
+        """The loss, () in float32 (float64 for float64 features); zero for no rows.
 
         Args:
             pooled: (4B, D) features, stream by stream.
             labels: (4B,) identities, the same for every stream; or (B,) for one stream.
 
         Raises:
-            ProtocolError: the rows are not four streams with the same labels.
+            ProtocolError: the rows are not four streams, or the streams' labels differ (on a GPU
+                the device asserts the latter).
         """
-        dual, quadruple, separation, _ = self.terms(pooled, labels)
-        return 0.5 * ((1 - self.alpha) * dual + self.alpha * quadruple + separation)
+        if not len(pooled):
+            return pooled.sum()
+        dual, quadruple, hinges, others = self._measure(pooled, labels)
+        centers = (1 - self.alpha) * dual.mean() + self.alpha * quadruple.mean()
+        return 0.5 * (centers + _separation(hinges, others))
 
+    @torch.no_grad()
     def terms(self, pooled: Tensor, labels: Tensor) -> QuadrupleCenterTerms:
-        """The loss's parts before they are weighted; arguments as in `forward`."""
+        """The loss's parts before they are weighted, for watching; arguments as in `forward`."""
+        dual, quadruple, hinges, others = self._measure(pooled, labels)
+        active = ((hinges > 0) & others).sum() / others.sum().clamp_min(1)
+        separation = _separation(hinges, others)
+        return QuadrupleCenterTerms(dual.mean(), quadruple.mean(), separation, active)
+
+    def _measure(self, pooled: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Dual and quadruple distances (4, B); hinges (4B, B) and which of them count (4B, B).
+
+        Column b of the latter two is the center of the identity of pair b over all streams. The
+        four streams have the same labels, so the mean over pairs is the mean over features.
+        """
         with full_precision(pooled) as features:
-            labels = row_labels(features, labels, STREAMS)
-            rows = torch.arange(len(features), device=features.device)
-            stream = rows // (len(features) // STREAMS)  # (n,)
-            same = same_identity(labels)  # (n, n)
+            labels = self._pair_labels(features, labels)  # (B,)
+            streams = features.unflatten(0, (STREAMS, len(labels)))  # (4, B, D)
+            same = same_identity(labels)  # (B, B)
+            centers = mean_of(same, streams)  # (4, B, D), of pair b's identity in each stream
+            visible, infrared = centers[:2].mean(dim=0), centers[2:].mean(dim=0)  # (B, D)
+            dual = row_distances(streams, torch.stack([infrared, infrared, visible, visible]))
+            paired = torch.stack([centers[stream] for stream in PAIRINGS[self.pairing]])
+            quadruple = row_distances(streams, paired)
+            distances = all_distances(features, centers.mean(dim=0))  # (4B, B)
+            hinges = functional.relu(self.margin - distances)
+            return dual, quadruple, hinges, ~same.repeat(STREAMS, 1)
 
-            infrared = stream >= STREAMS // 2
-            centers, some = mean_of(same & (infrared[:, None] != infrared), features)  # (n, D)
-            dual = mean_where(row_distances(features, centers), some)
-
-            paired = sum(  # (n,) stream of the center; whole numbers, no table on the device
-                (stream == here) * there for here, there in enumerate(PAIRINGS[self.pairing])
+    def _pair_labels(self, features: Tensor, labels: Tensor) -> Tensor:
+        """(B,) labels of one stream, checked to be those of all four."""
+        labels = row_labels(features, labels)
+        if len(labels) % STREAMS:
+            raise ProtocolError(
+                f"features of shape {tuple(features.shape)}: expected (4B, D), the rows of V_g, "
+                "V_c, I_g, I_c in this order"
             )
-            centers, some = mean_of(same & (paired[:, None] == stream), features)  # type: ignore[index]
-            quadruple = mean_where(row_distances(features, centers), some)
+        streams = labels.unflatten(0, (STREAMS, -1))  # (4, B)
+        require(
+            (streams == streams[0]).all(),
+            "the labels of the four streams differ: rows must come stream by stream (all of V_g, "
+            "then V_c, I_g, I_c), each with the same identities in the same order",
+        )
+        return streams[0]
 
-            centers, _ = mean_of(same, features)
-            gaps = self.margin - all_distances(features, centers)  # (n, n)
-            others = (~same).to(gaps.dtype)
-            count = others.sum(dim=1).clamp_min(1)
-            separation = ((functional.relu(gaps) * others).sum(dim=1) / count).mean()
-            active = ((gaps.detach() > 0) & ~same).sum() / others.sum().clamp_min(1)
-        return QuadrupleCenterTerms(dual, quadruple, separation, active)
+
+def _separation(hinges: Tensor, others: Tensor) -> Tensor:
+    """Mean over features of the mean hinge of other identities; 0 where there is no other."""
+    return ((hinges * others).sum(dim=1) / others.sum(dim=1).clamp_min(1)).mean()

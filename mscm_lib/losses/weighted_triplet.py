@@ -6,7 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mscm_lib.losses.common import all_distances, full_precision, row_labels, same_identity
+from mscm_lib.losses.common import (
+    all_distances,
+    full_precision,
+    row_labels,
+    same_identity,
+    weighted_mean,
+)
 
 
 class WeightedRegularizedTripletLoss(nn.Module):
@@ -15,36 +21,38 @@ class WeightedRegularizedTripletLoss(nn.Module):
     .. math::
         L = \tfrac1n Σ_i \log(1 + \exp(Σ_{j ∈ P_i} w^p_{ij} d_{ij} - Σ_{k ∈ N_i} w^n_{ik} d_{ik}))
 
-        w^p_{ij} = \frac{\exp d_{ij}}{Σ_{P_i} \exp d_{ij}}, \quad
-        w^n_{ik} = \frac{\exp(-d_{ik})}{Σ_{N_i} \exp(-d_{ik})}
+        w^p_{ij} = \frac{\exp d_{ij}}{Σ_{l ∈ P_i} \exp d_{il}}, \quad
+        w^n_{ik} = \frac{\exp(-d_{ik})}{Σ_{l ∈ N_i} \exp(-d_{il})}
 
-    P_i are the other rows of i's identity, N_i the rows of all others. Rows that have no positive
-    or no negative do not count; where none has both the loss is zero.
+    P_i are the other rows of i's identity, N_i the rows of all others, d the Euclidean distance.
+    Rows without a positive or without a negative do not count; where none has both the loss is
+    zero. (The authors' code counts a row as a positive of itself, at distance zero: next to
+    distances of ten and more, as in training, its weight vanishes.)
 
     Source: Ye et al., "Deep Learning for Person Re-identification: A Survey and Outlook" (AGW),
-    arXiv 2001.04193.
+    arXiv 2001.04193, weighted regularization triplet.
     """
 
     def forward(self, pooled: Tensor, labels: Tensor) -> Tensor:
-        """(n, D) features, visible half first, and (n,) labels → ().
+        """(n, D) features and (n,) labels → ().
 
         Raises:
-            ProtocolError: the labels of the two halves differ.
+            ProtocolError: the number of labels does not fit the features.
         """
         with full_precision(pooled) as features:
-            labels = row_labels(features, labels, 2)
+            labels = row_labels(features, labels)
             distances = all_distances(features, features)  # (n, n)
             same = same_identity(labels)
             itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
-            near = _weighted(distances, distances, same & ~itself)
-            far = _weighted(distances, -distances, ~same)
-            valid = ((same & ~itself).any(dim=1) & (~same).any(dim=1)).to(near.dtype)
-            losses = functional.softplus(near - far) * valid
-            return losses.sum() / valid.sum().clamp_min(1)
+            positive, negative = same & ~itself, ~same
+            near = _weighted(distances, distances, positive)
+            far = _weighted(distances, -distances, negative)
+            counts = positive.any(dim=1) & negative.any(dim=1)
+            return weighted_mean(functional.softplus(near - far), counts.to(near.dtype))
 
 
 def _weighted(distances: Tensor, scores: Tensor, members: Tensor) -> Tensor:
     """Mean distance of each row's members, weighted by the softmax of ``scores``: (n,)."""
-    floor = torch.finfo(scores.dtype).min  # not −∞: a row without members stays finite
-    weights = scores.masked_fill(~members, floor).softmax(dim=1) * members
+    lowest = torch.finfo(scores.dtype).min  # not −∞: a row without members stays finite
+    weights = scores.masked_fill(~members, lowest).softmax(dim=1) * members
     return (weights * distances).sum(dim=1)

@@ -1,0 +1,118 @@
+import pytest
+import torch
+
+from mscm_lib.config import RunConfig
+from mscm_lib.errors import ProtocolError
+from mscm_lib.losses import (
+    BatchHardTripletLoss,
+    CenterLoss,
+    CenterTripletLoss,
+    HeteroCenterLoss,
+    HeteroCenterTripletLoss,
+    WeightedRegularizedTripletLoss,
+    build_metric_loss,
+)
+from tests.losses import reference
+
+DIM = 8
+LOSSES = {
+    "triplet": (BatchHardTripletLoss(), reference.batch_hard),
+    "triplet, wide": (BatchHardTripletLoss(20.0), lambda f, y: reference.batch_hard(f, y, 20.0)),
+    "weighted": (WeightedRegularizedTripletLoss(), reference.weighted_triplet),
+    "center triplet": (CenterTripletLoss(), reference.center_triplet),
+    "center triplet, wide": (
+        CenterTripletLoss(20.0), lambda f, y: reference.center_triplet(f, y, 20.0),
+    ),
+    "hetero-center": (HeteroCenterLoss(), reference.hetero_center),
+    "hetero-center triplet": (HeteroCenterTripletLoss(), reference.hetero_center_triplet),
+    "hetero-center triplet, wide": (
+        HeteroCenterTripletLoss(20.0), lambda f, y: reference.hetero_center_triplet(f, y, 20.0),
+    ),
+}  # fmt: skip
+
+LABELS = {
+    "four streams": [0, 0, 1, 1, 2, 2] * 4,
+    "two streams": [0, 0, 0, 1, 1, 1, 2, 2, 2] * 2,
+    "uneven, in two groups": [2, 0, 1, 0, 0, 2] * 4,
+    "identities of one modality": [0, 0, 1, 1, 3, 3, 2, 2, 0, 1],
+    "one image of an identity": [0, 0, 1, 2, 2, 0, 0, 2, 2, 2],
+    "no identity of both modalities": [0, 0, 1, 1, 2, 2, 3, 3],
+    "one identity": [0] * 8,
+}
+
+
+def features_of(labels, seed=0, scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.tensor(labels)
+    places = torch.randn(int(labels.max()) + 1, DIM, generator=generator)
+    noise = torch.randn(len(labels), DIM, generator=generator)
+    return scale * (places[labels] + 0.8 * noise), labels
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("kind", LABELS)
+def test_value_and_gradient_follow_the_formula(name, kind):
+    loss, plain = LOSSES[name]
+    for seed, scale in ((0, 1.0), (1, 0.05), (2, 5.0)):
+        features, labels = features_of(LABELS[kind], seed, scale)
+        fast, slow = features.requires_grad_(), features.detach().double().requires_grad_()
+        value, expected = loss(fast, labels), plain(slow, labels)
+        options = {"atol": 1e-5, "rtol": 1e-5, "check_dtype": False}
+        torch.testing.assert_close(value, expected, **options)
+        gradient = torch.autograd.grad(value, fast)[0]
+        slope = torch.zeros_like(slow)
+        if expected.requires_grad:
+            slope = torch.autograd.grad(expected, slow)[0]
+        torch.testing.assert_close(gradient, slope, **options)
+
+
+def test_center_loss_and_its_centers_follow_the_formula():
+    features, labels = features_of(LABELS["four streams"])
+    loss = CenterLoss(identities=5, dim=DIM)
+    assert not loss.centers.detach().any()
+    with torch.no_grad():
+        loss.centers.copy_(torch.randn(5, DIM, generator=torch.Generator().manual_seed(1)))
+    centers = loss.centers.detach().double().requires_grad_()
+    fast, slow = features.requires_grad_(), features.detach().double().requires_grad_()
+    value, expected = loss(fast, labels), reference.center_loss(slow, labels, centers)
+    value.backward()
+    expected.backward()
+    options = {"atol": 1e-5, "rtol": 1e-5, "check_dtype": False}
+    torch.testing.assert_close(value, expected, **options)
+    torch.testing.assert_close(fast.grad, slow.grad, **options)
+    torch.testing.assert_close(loss.centers.grad, centers.grad, **options)
+
+
+def test_center_loss_refuses_what_its_centers_cannot_judge():
+    loss = CenterLoss(identities=2, dim=DIM)
+    with pytest.raises(ProtocolError, match="as wide as"):
+        loss(torch.randn(4, DIM + 1), torch.zeros(4, dtype=torch.long))
+    with pytest.raises(ProtocolError, match="outside 0 to 1"):
+        loss(torch.randn(4, DIM), torch.tensor([0, 1, 2, 0]))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_order_within_a_modality_does_not_matter(name):
+    loss, _ = LOSSES[name]
+    features, labels = features_of(LABELS["identities of one modality"])
+    half = len(labels) // 2
+    generator = torch.Generator().manual_seed(3)
+    order = torch.cat([torch.randperm(half, generator=generator) + first for first in (0, half)])
+    value = float(loss(features, labels))
+    assert float(loss(features[order], labels[order])) == pytest.approx(value, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("triplet", BatchHardTripletLoss), ("weighted-triplet", WeightedRegularizedTripletLoss),
+        ("center", CenterLoss), ("center-triplet", CenterTripletLoss),
+        ("hetero-center", HeteroCenterLoss), ("hetero-center-triplet", HeteroCenterTripletLoss),
+        ("none", type(None)),
+    ],
+)  # fmt: skip
+def test_every_name_of_the_configuration_builds_its_loss(name, kind):
+    loss = build_metric_loss(RunConfig(metric_loss=name), identities=5, dim=DIM)
+    assert type(loss) is kind
+    if name == "center":
+        assert loss.centers.shape == (5, DIM)
