@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from mscm_lib.config import RunConfig
+from mscm_lib.errors import TrainingError
 from mscm_lib.files import read_json, write_json, write_text
 from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
@@ -142,9 +143,13 @@ def _opening(config: RunConfig, material: Material, hardware: Hardware, group: G
 def _write(trainer: Trainer, output: Path) -> None:
     """The run's files; the record comes last, so that a folder with one is whole."""
     config, material, place = trainer.config, trainer.material, trainer.place
-    selected = config.epochs - 1
-    network = trainer.network
-    if config.selection != "last" and place.best_epoch >= 0:
+    selected, network = config.epochs - 1, trainer.network
+    if config.selection != "last" and config.epochs:
+        if place.best_epoch < 0:
+            raise TrainingError(
+                f"selection = {config.selection!r}: no epoch gave finite features, so none is best; "
+                "the log says why. Lower the rates or train for more steps"
+            )
         selected = place.best_epoch
         network.load_state_dict(trainer.state.load_best())
     output.mkdir(parents=True, exist_ok=True)

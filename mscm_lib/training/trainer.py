@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mscm_lib.config import RunConfig
-from mscm_lib.errors import TrainingError
+from mscm_lib.errors import ProtocolError, TrainingError
 from mscm_lib.hardware import Hardware
 from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet
@@ -226,11 +226,15 @@ class Trainer:
         """Retrieval figures of this epoch; keeps its weights if they are the best so far."""
         figures: dict[str, float] = {}
         if self.group.writes:
-            figures = retrieval.measure(self.network, self.hardware)
+            try:
+                figures = retrieval.measure(self.network, self.hardware)
+            except ProtocolError as error:
+                # after very few steps running statistics are still far off, and non-local blocks
+                # cube what is too large; that is no reason to stop
+                self.log(f"no retrieval after epoch {epoch + 1}: {error}")
             self.objective.train()
         figures = self.group.share(figures)
-        score = retrieval.score(figures)
-        if score > self.place.best_score:
+        if figures and (score := retrieval.score(figures)) > self.place.best_score:
             self.place.best_epoch, self.place.best_score = epoch, score
             if self.group.writes and self.config.selection != "last":
                 self.state.save_best(self.network.state_dict())

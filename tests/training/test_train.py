@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import signal
@@ -105,7 +106,7 @@ def test_no_epochs_writes_the_untrained_network(tiny, tmp_path):
 
 
 def test_training_moves_every_part_and_lowers_the_loss(tiny, tmp_path):
-    config = tiny.replace(epochs=6, steps_per_epoch=8, precision="float32")
+    config = tiny.replace(epochs=3, steps_per_epoch=8)
     start = load_file(train(config.replace(epochs=0), tmp_path / "start").weights)
     result = train(config, tmp_path / "out", tmp_path / "state")
     end = load_file(result.weights)
@@ -197,8 +198,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path, monkeypatch):
 
 def test_held_out_identities_choose_the_epoch(tiny, tmp_path, monkeypatch):
     config = tiny.replace(validation="held-out", validate_every=1, selection="best-validation",
-                          epochs=3)  # fmt: skip
-    scores = iter([0.25, 0.75, 0.5])
+                          epochs=3, non_local=False)  # fmt: skip
+    scores = itertools.cycle([0.25, 0.75, 0.5])
     monkeypatch.setattr(trainer_module.Retrieval, "score", lambda self, figures: next(scores))
     result = train(config, tmp_path / "out", tmp_path / "state")
     assert result.record["selected_epoch"] == 1
@@ -211,17 +212,27 @@ def test_held_out_identities_choose_the_epoch(tiny, tmp_path, monkeypatch):
 
 
 def test_selection_on_the_test_gallery_is_labelled(tiny, tmp_path):
-    config = tiny.replace(validate_every=2, selection="best-test", epochs=3, steps_per_epoch=1)
+    config = tiny.replace(validate_every=2, selection="best-test", epochs=3, non_local=False)
     result = train(config, tmp_path / "out", tmp_path / "state")
     assert result.record["selection"] == "best-test"
     assert list(result.history["test_rank1"].notna()) == [False, True, True]
     assert load_network(result.weights).metadata["selection"] == "best-test"
 
 
+def test_features_that_are_not_finite_yet_are_said_and_left_out(tiny, tmp_path):
+    config = tiny.replace(validation="held-out", validate_every=1, epochs=1, steps_per_epoch=1)
+    lines = []
+    result = train(config, tmp_path / "out", tmp_path / "state", log=lines.append)
+    assert any(line.startswith("no retrieval after epoch 1: the pooled feature") for line in lines)
+    assert "validation_rank1" not in result.history
+    with pytest.raises(TrainingError, match="no epoch gave finite features"):
+        train(config.replace(selection="best-validation"), tmp_path / "other", tmp_path / "state")
+
+
 @pytest.mark.parametrize(
     ("change", "error", "named"),
     [
-        ({"height": 48}, ConfigError, "height = 48"),
+        ({"height": 48, "head_dim": 0}, ConfigError, "height = 48"),
         ({"identities_per_batch": 11}, ConfigError, "identities_per_batch = 11"),
         ({"steps_per_epoch": 0, "images_per_identity": 40}, ConfigError, "images_per_identity"),
         ({"trial": 4}, ConfigError, "trial"),

@@ -1,0 +1,55 @@
+"""What the benchmarks share: data to run on, and results with their provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mscm_lib.config import RunConfig
+from mscm_lib.data.generated import GeneratedSettings, generate
+from mscm_lib.data.packed import PackedImages
+from mscm_lib.files import write_json
+from mscm_lib.paths import resolve
+from mscm_lib.provenance import provenance
+
+
+def tiny_run(folder: Path, **changes: Any) -> RunConfig:
+    """A run of seconds on ten generated people at 32x16, whose images are packed in ``folder``."""
+    settings = GeneratedSettings(train_identities=10, test_identities=6, shots=2)
+    generate(settings, folder, 32, 16, workers=1, progress=False)
+    values = {
+        "dataset": "tiny", "data_folder": str(folder), "backbone": "resnet18", "weights": "none",
+        "height": 32, "width": 16, "identities_per_batch": 4, "images_per_identity": 2,
+        "epochs": 3, "steps_per_epoch": 8, "warmup_epochs": 1, "head_rate": 0.01,
+        "trunk_rate": 0.001, "device": "cpu",
+    }  # fmt: skip
+    return RunConfig.from_mapping(values, changes)
+
+
+def generated_images(folder: Path, height: int, width: int, people: int) -> PackedImages:
+    """Generated images of ``people`` training identities, drawn once into ``folder``."""
+    settings = GeneratedSettings(train_identities=people, test_identities=4, shots=2)
+    return generate(settings, folder, height, width, progress=False)
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    """Median and spread of repeated measurements."""
+    return {
+        "median": float(np.median(seconds)),
+        "lowest": float(np.min(seconds)),
+        "highest": float(np.max(seconds)),
+        "repetitions": len(seconds),
+    }
+
+
+def record(
+    output: str, parameters: Mapping[str, Any], device: torch.device, found: Mapping[str, Any]
+) -> None:
+    """Write ``found`` beside where it comes from, and say where it is."""
+    path = resolve(output)
+    write_json(path, {**found, "provenance": provenance(parameters, device=device)})
+    print(f"written to {path}")
