@@ -105,8 +105,8 @@ def compute_in_float64() -> None:
         for views, labels in batches(self, *place):
             yield Batch(tuple(view.double() for view in views), labels)
 
-    MSCMNet.from_config = staticmethod(built)  # type: ignore[assignment,method-assign]
-    Loader.epoch = doubled  # type: ignore[method-assign]
+    MSCMNet.from_config = staticmethod(built)  # type: ignore[method-assign]
+    Loader.epoch = doubled  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":

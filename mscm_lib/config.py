@@ -21,8 +21,14 @@ MultiScale = Literal[
     "mimb", "none", "concatenation", "pyramid", "cross-attention", "self-attention"
 ]
 MetricLoss = Literal[
-    "qct", "triplet", "weighted-triplet", "center", "center-triplet", "hetero-center",
-    "hetero-center-triplet", "none",
+    "qct",
+    "triplet",
+    "weighted-triplet",
+    "center",
+    "center-triplet",
+    "hetero-center",
+    "hetero-center-triplet",
+    "none",
 ]
 Pairing = Literal["cross", "parallel", "own"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -194,8 +200,19 @@ def _check(config: RunConfig) -> None:
     for key in ("identities_per_batch", "images_per_identity", "shots", "gallery_trials"):
         if getattr(config, key) < 1:
             raise ConfigError(f"{key} = {getattr(config, key)!r}: expected 1 or more")
-    for key in ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "seed", "validate_every",
-                "head_rate", "trunk_rate", "weight_decay", "margin", "metric_weight"):
+    for key in (
+        "epochs",
+        "steps_per_epoch",
+        "warmup_epochs",
+        "trial",
+        "seed",
+        "validate_every",
+        "head_rate",
+        "trunk_rate",
+        "weight_decay",
+        "margin",
+        "metric_weight",
+    ):
         if getattr(config, key) < 0:
             raise ConfigError(f"{key} = {getattr(config, key)!r}: expected 0 or more")
     for key in ("alpha", "mix_weight"):

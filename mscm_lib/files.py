@@ -73,7 +73,9 @@ def read_json(path: Path | str) -> Any:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected a JSON file made by this study") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); delete it and make it again") from error
+        raise DataError(
+            f"{path}: not readable as JSON ({error}); delete it and make it again"
+        ) from error
 
 
 def file_digest(path: Path | str) -> str:

@@ -46,7 +46,9 @@ class ImageTable:
         """The sub-table of ``rows``: indices, a boolean mask or a slice."""
         index = np.arange(len(self))[rows]
         return ImageTable(
-            tuple(self.paths[i] for i in index), self.ids[index], self.cams[index],
+            tuple(self.paths[i] for i in index),
+            self.ids[index],
+            self.cams[index],
             self.infrared[index],
         )
 

@@ -157,7 +157,7 @@ def _index(study: Study, reports: list[Report]) -> str:
     parts = [
         f"<h1>{html.escape(study.title)}</h1>",
         "<h2>Results</h2>",
-        summary.to_html(index=False, border=0, na_rep="not run", float_format="%.2f"),
+        summary.to_html(index=False, border=0, na_rep="not run", float_format="{:.2f}".format),
     ]
     for figure in figures:
         link = f"../figures/{figure.name}"

@@ -12,12 +12,14 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from mscm_lib.config import unknown_key
 from mscm_lib.data.emulate import emulate
-from mscm_lib.errors import StudyError
+from mscm_lib.data.generated.settings import Layout
+from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.settings import load_study
@@ -49,7 +51,7 @@ def rehearse(names: Sequence[str] = ("sysu", "regdb", "llcm")) -> None:
         copy_project(root)
         tree = root / "data/raw" / name
         if not tree.is_dir():
-            emulate(name, tree, scale="miniature")
+            emulate(_layout(name), tree, scale="miniature")
         write_params(root, name)
         runs = sum(1 for _ in load_study(root / "params.yaml").runs())
         print(f"rehearsal of {name}: {runs} runs", flush=True)
@@ -58,6 +60,13 @@ def rehearse(names: Sequence[str] = ("sysu", "regdb", "llcm")) -> None:
     print(f"\nRehearsed in {(time.monotonic() - began) / 60:.1f} min. Where to look:")
     for name in names:
         print(f"  build/rehearsal/{name}/results/{name}/reports/index.html")
+
+
+def _layout(name: str) -> Layout:
+    for layout in get_args(Layout):
+        if layout == name:
+            return layout
+    raise ConfigError(unknown_key("dataset", name, list(get_args(Layout))))
 
 
 def write_params(root: Path, preset: str) -> None:

@@ -159,7 +159,8 @@ def find_study(dataset: str) -> Study:
         ConfigError: no study has a dataset of that name.
     """
     known: list[str] = []
-    for path in ["params.yaml", *preset_paths()]:
+    paths: list[Path | str] = ["params.yaml", *preset_paths()]
+    for path in paths:
         study = load_study(path)
         if dataset in study.data:
             return study

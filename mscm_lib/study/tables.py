@@ -77,7 +77,7 @@ def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
             values = group[metric] * 100
             row[LABELS[metric]] = values.mean()
             row[f"{LABELS[metric]} sd"] = values.std() if len(values) > 1 else float("nan")
-        row["command"] = _command(study, dataset, variant, group)
+        row["command"] = _command(study, str(dataset), str(variant), group)
         rows.append(row)
     return pd.DataFrame(rows)
 

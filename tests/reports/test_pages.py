@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from mscm_lib.errors import DataError
+from mscm_lib.paths import project_root
 from mscm_lib.reports.pages import _with_prose, formulas, page
 from mscm_lib.reports.readme import refreshed
 
@@ -50,3 +51,8 @@ def test_readme_without_results_says_how_to_make_them():
     with pytest.raises(DataError, match="make preset PRESET=nowhere"):
         refreshed("<!-- results: nowhere -->\n<!-- end -->")
     assert refreshed("no block") == "no block"
+
+
+def test_the_readme_shows_the_results_that_are_there():
+    path = project_root() / "README.md"
+    assert refreshed(path.read_text(encoding="utf-8")) == path.read_text(encoding="utf-8")
