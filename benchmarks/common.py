@@ -11,7 +11,6 @@ import torch
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import GeneratedSettings, generate
-from mscm_lib.data.packed import PackedImages
 from mscm_lib.files import write_json
 from mscm_lib.paths import resolve
 from mscm_lib.provenance import provenance
@@ -30,10 +29,12 @@ def tiny_run(folder: Path, **changes: Any) -> RunConfig:
     return RunConfig.from_mapping(values, changes)
 
 
-def generated_images(folder: Path, height: int, width: int, people: int) -> PackedImages:
-    """Generated images of ``people`` training identities, drawn once into ``folder``."""
+def generated_data(height: int, width: int, people: int) -> Path:
+    """Folder of packed images of ``people`` training identities; drawn once, then kept."""
+    folder = resolve(f"build/benchmarks/{people}-people-{height}x{width}")
     settings = GeneratedSettings(train_identities=people, test_identities=4, shots=2)
-    return generate(settings, folder, height, width, progress=False)
+    generate(settings, folder, height, width)
+    return folder
 
 
 def summary(seconds: list[float]) -> dict[str, float]:

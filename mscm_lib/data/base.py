@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mscm_lib.data.content import Content
+from mscm_lib.data.draws import agw_draw, official_draw
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.fingerprints import tree_fingerprint
 from mscm_lib.data.tables import ImageTable, IntArray
@@ -86,27 +87,6 @@ class ReidDataset(ABC):
             DataError: there is no such image in the dataset.
         """
 
-    @abstractmethod
-    def gallery(
-        self,
-        search: str | None = None,
-        trial: int | None = None,
-        draw: str = "agw",
-        shots: int = 1,
-    ) -> ImageTable:
-        """The gallery of a search in a trial.
-
-        Args:
-            search: one of ``searches``; None: the first.
-            trial: one of ``trials``; None: the first.
-            draw: one of ``draws``; see `mscm_lib.data.draws`.
-            shots: one of ``shots``, images of each identity and camera.
-
-        Raises:
-            ConfigError: an argument is none of those; the message names them.
-            DataError: the images or permutations that the draw needs are not there.
-        """
-
     # --- what all share
 
     @property
@@ -155,6 +135,29 @@ class ReidDataset(ABC):
         table = self._training(self._training_trial(trial))
         return self._filled(table[np.isin(table.ids, self._held_out(table))], "validation")
 
+    def gallery(
+        self,
+        search: str | None = None,
+        trial: int | None = None,
+        draw: str = "agw",
+        shots: int = 1,
+    ) -> ImageTable:
+        """The gallery of a search in a trial.
+
+        Args:
+            search: one of ``searches``; None: the first.
+            trial: one of ``trials``; None: the first.
+            draw: one of ``draws``; see `mscm_lib.data.draws`.
+            shots: one of ``shots``, images of each identity and camera.
+
+        Raises:
+            ConfigError: an argument is none of those; the message names them.
+            DataError: the images or permutations that the draw needs are not there.
+        """
+        check("draw", draw, self.draws)
+        check("shots", shots, type(self).shots)
+        return self._drawn(self.gallery_pool(search, trial), self._trial(trial), draw, shots)
+
     def fingerprint(self, contents: bool = False) -> str:
         """SHA-256 over what the dataset consists of, as 64 hex digits; see `tree_fingerprint`.
 
@@ -189,6 +192,12 @@ class ReidDataset(ABC):
         return cls(root, Content.from_dict(manifest), manifest["fingerprint"])
 
     # --- for the layouts
+
+    def _drawn(self, pool: ImageTable, trial: int, draw: str, shots: int) -> ImageTable:
+        """The gallery that ``draw`` takes from ``pool``."""
+        if draw == "official":
+            return official_draw(pool, trial, shots, self.content.permutations)
+        return agw_draw(pool, trial, shots)
 
     def _subset(self, key: str) -> ImageTable:
         """The images of a subset, with the labels that it gives them."""

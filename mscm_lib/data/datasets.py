@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mscm_lib.config import unknown_key
-from mscm_lib.data.base import ReidDataset, check
-from mscm_lib.data.content import Content, Subset
+from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.llcm import LlcmDataset
 from mscm_lib.data.regdb import RegdbDataset
@@ -22,16 +21,6 @@ _LAYOUTS: dict[str, type[ReidDataset]] = {
     "llcm": LlcmDataset,
 }
 _SPLIT_FOLDERS = {"sysu": "exp", "regdb": "idx", "llcm": "idx"}
-
-__all__ = [
-    "Content",
-    "ReidDataset",
-    "Subset",
-    "check",
-    "dataset_from_manifest",
-    "open_dataset",
-    "read_tree",
-]
 
 
 def open_dataset(name: str, root: Path | str) -> ReidDataset:

@@ -12,9 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from mscm_lib.data.base import ReidDataset, check
+from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
-from mscm_lib.data.draws import agw_draw
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.listing import (
     AGAIN,
@@ -98,18 +97,6 @@ class LlcmDataset(ReidDataset):
         """Every test image of the modality that is searched."""
         self._trial(trial)
         return self._test(self._search(search).split("-to-")[1])
-
-    def gallery(
-        self,
-        search: str | None = None,
-        trial: int | None = None,
-        draw: str = "agw",
-        shots: int = 1,
-    ) -> ImageTable:
-        """One image of each test identity and camera of the modality that is searched."""
-        check("draw", draw, self.draws)
-        check("shots", shots, type(self).shots)
-        return agw_draw(self.gallery_pool(search, trial), self._trial(trial), shots)
 
 
 def _test_rows(tree: Tree, identities: set[int]) -> list[Row]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mscm_lib.data.base import ReidDataset, check
+from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.listing import LabelLine, Tree, read_labels, report_outside, scan
@@ -88,17 +88,8 @@ class RegdbDataset(ReidDataset):
         modality = self._search(search).split("-to-")[1]
         return self._filled(self._subset(f"test_{modality}_{self._trial(trial)}"), "test")
 
-    def gallery(
-        self,
-        search: str | None = None,
-        trial: int | None = None,
-        draw: str = "agw",
-        shots: int = 1,
-    ) -> ImageTable:
-        """`gallery_pool`: RegDB draws nothing, and has no multi-shot gallery."""
-        check("draw", draw, self.draws)
-        check("shots", shots, type(self).shots)
-        return self.gallery_pool(search, trial)
+    def _drawn(self, pool: ImageTable, trial: int, draw: str, shots: int) -> ImageTable:
+        return pool  # all ten images of each identity: there is nothing to draw
 
 
 def _joined(first: ImageTable, second: ImageTable) -> ImageTable:

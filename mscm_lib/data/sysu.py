@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mscm_lib.data.base import ReidDataset, check
+from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
-from mscm_lib.data.draws import agw_draw, official_draw
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.listing import (
     IDENTITY_FOLDER,
@@ -76,21 +75,6 @@ class SysuDataset(ReidDataset):
         self._trial(trial)
         test = self._subset("test")
         return self._filled(test[np.isin(test.cams, cameras)], "visible test")
-
-    def gallery(
-        self,
-        search: str | None = None,
-        trial: int | None = None,
-        draw: str = "agw",
-        shots: int = 1,
-    ) -> ImageTable:
-        """One or ten images of each test identity and visible camera; see `ReidDataset`."""
-        check("draw", draw, self.draws)
-        check("shots", shots, type(self).shots)
-        pool = self.gallery_pool(search, trial)
-        if draw == "official":
-            return official_draw(pool, self._trial(trial), shots, self.content.permutations)
-        return agw_draw(pool, self._trial(trial), shots)
 
 
 def split_file(name: str) -> str:

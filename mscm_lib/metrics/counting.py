@@ -8,24 +8,18 @@ equal distances are ranked as a stable sort would rank them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
+import numpy.typing as npt
 
+from mscm_lib.metrics.arithmetic import Arithmetic
 from mscm_lib.metrics.labels import IntArray, Labels, OwnPairs
 
-# Below this many right answers a query one comparison each is cheaper than sorting: a comparison
-# pass costs about 0.1 ns a distance, a sort 1.1 ns with vector instructions for float32.
-FEW = 6
-# Rows up to this length are sorted by vector instructions alone, several times faster than longer
-# ones; but a longer row needs fewer searches, which tells where there are many right answers.
-SHORT_ROW = 512
-MANY = 160
+FEW = 8  # right answers of a query up to which comparing with each is cheaper than sorting
 TIE_ELEMENTS = 1 << 22  # distances looked at in one go where ties are resolved
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class RightAnswers:
@@ -44,51 +38,48 @@ class RightAnswers:
         positions: (n, P) places in the gallery; equal distances are in gallery order.
     """
 
-    def __init__(self, pairs: OwnPairs, distances: Tensor, positions: Tensor, queries: int) -> None:
-        device = distances.device
-        counts = np.bincount(pairs.query[pairs.kept], minlength=queries)
-        width = max(1, int(counts.max()))
-        kept = pairs.query[pairs.kept]
-        place = np.arange(len(kept)) - (np.cumsum(counts) - counts)[kept]
-        slot = torch.from_numpy(kept * width + place).to(device)
-        chosen = torch.from_numpy(np.flatnonzero(pairs.kept)).to(device)
-        self.number = torch.from_numpy(counts).to(device)
-        table = torch.full((queries * width,), torch.inf, dtype=distances.dtype, device=device)
-        found = torch.zeros(queries * width, dtype=torch.int64, device=device)
-        table[slot], found[slot] = distances[chosen], positions[chosen]
+    def __init__(
+        self, pairs: OwnPairs, distances: npt.NDArray[Any], positions: IntArray, queries: int
+    ) -> None:
+        query = pairs.query[pairs.kept]
+        self.number = np.bincount(query, minlength=queries)
+        width = max(1, int(self.number.max()))
+        place = np.arange(len(query)) - (np.cumsum(self.number) - self.number)[query]
+        table = np.full((queries, width), np.inf, dtype=distances.dtype)
+        found = np.zeros((queries, width), dtype=np.int64)
+        table[query, place], found[query, place] = distances[pairs.kept], positions[pairs.kept]
         # pairs come in gallery order, so a stable sort keeps equal distances in gallery order
-        self.distances, places = torch.sort(table.view(queries, width), dim=1, stable=True)
-        self.positions = found.view(queries, width).gather(1, places)
-        absent = torch.arange(width, device=device) >= self.number[:, None]  # (n, P)
-        self.rounded = as_float32(self.distances).masked_fill_(absent, -torch.inf)
+        order = np.argsort(table, axis=1, kind="stable")
+        self.distances = np.take_along_axis(table, order, axis=1)
+        self.positions = np.take_along_axis(found, order, axis=1)
+        self.rounded = self.distances.astype(np.float32)
+        self.rounded[np.arange(width) >= self.number[:, None]] = -np.inf
 
 
-def as_float32(distances: Tensor) -> Tensor:
-    """Distances rounded to finite float32, which never turns an order round but may make equal."""
-    if distances.dtype is torch.float32:
-        return distances
-    limit = torch.finfo(torch.float32).max
-    return distances.clamp(-limit, limit).float()
-
-
-def drop_shared_place(block: Tensor, labels: Labels, rows: IntArray, columns: slice) -> None:
-    """Set distances to +inf where a query's list loses an image to the rule of the shared place.
+def exclude(
+    block: Any,
+    labels: Labels,
+    pairs: OwnPairs,
+    rows: IntArray,
+    start: int,
+    arithmetic: Arithmetic,
+) -> None:
+    """Set distances to +inf where an image is the query's own or its place is shared.
 
     Args:
-        block: (n, T) distances.
+        block: (T, n) distances.
         labels: of all queries and the gallery.
+        pairs: own pairs of these queries, as far as they are in this block.
         rows: (n,) which queries these are.
-        columns: which T columns of the gallery sorted by identity.
+        start: column of the block's first image in the gallery sorted by identity.
+        arithmetic: of the block's library.
     """
-    if labels.place_shared is None:
-        return
-    lost, where = (
-        torch.from_numpy(mark[part])
-        for mark, part in zip(labels.place_shared, (rows, columns), strict=True)
-    )
-    # one pass over the block: 1e30 * 1e30 overflows to +inf, and 0 times anything here is 0
-    query, gallery = (mark.float().mul_(1e30).to(block.device) for mark in (lost, where))
-    block.addcmul_(query[:, None], gallery[None])
+    array = arithmetic.array
+    block[array(pairs.column - start), array(pairs.query)] = np.inf
+    if labels.place_shared is not None:
+        queries, images = labels.place_shared
+        lost = np.flatnonzero(images[start : start + len(block)])
+        block[array(lost)] += array(np.where(queries[rows], np.inf, 0).astype(np.float32))
 
 
 class Tally:
@@ -98,144 +89,110 @@ class Tally:
         answers: the right answers.
         unique: whether to count identities before the first right answer as well.
         longest: images of the gallery's largest identity.
+        arithmetic: of the library whose arrays the blocks are.
 
     Attributes:
         before: (n, P) images of other identities before each right answer.
         identities: (n,) other identities that appear before the first right answer.
     """
 
-    def __init__(self, answers: RightAnswers, unique: bool, longest: int) -> None:
-        self.answers = answers
+    def __init__(
+        self, answers: RightAnswers, unique: bool, longest: int, arithmetic: Arithmetic
+    ) -> None:
+        self.answers, self.arithmetic = answers, arithmetic
         self.unique, self.longest = unique, longest
-        number, device = answers.rounded.shape[0], answers.rounded.device
-        self.before = torch.zeros(answers.rounded.shape, dtype=torch.int64, device=device)
-        self.identities = torch.zeros(number, dtype=torch.int64, device=device)
-        self._open = torch.zeros(number, dtype=torch.bool, device=device)
-        self._last = torch.full((1,), -1, dtype=torch.int64, device=device)
+        self.limits = arithmetic.array(answers.rounded)
+        self.before = arithmetic.array(np.zeros(answers.rounded.shape, dtype=np.int64))
+        self.identities = arithmetic.array(np.zeros(len(answers.number), dtype=np.int64))
+        self._open = arithmetic.array(np.zeros(len(answers.number), dtype=np.bool_))
+        self._last = -1
 
     def add(
         self,
-        block: Tensor,
-        codes: Tensor,
-        positions: Tensor,
-        exact: Callable[[Tensor], Tensor] | None = None,
+        block: Any,
+        codes: IntArray,
+        positions: Any,
+        exact: Callable[[Any], Any] | None = None,
     ) -> None:
         """Count a block of the gallery; blocks follow each other in the order of identities.
 
         Args:
-            block: (n, T) float32 distances; +inf where an image is the query's own or dropped.
+            block: (T, n) float32 distances; +inf where an image is the query's own or dropped.
             codes: (T,) identities, numbered; an identity may go on from the block before.
             positions: (T,) places in the gallery.
-            exact: rows of ``block`` before they were rounded to float32, by the queries' numbers.
+            exact: columns of ``block`` before they were rounded to float32, by the queries'
+                numbers.
         """
-        n, width = self.answers.rounded.shape
-        mark = torch.empty(block.shape, dtype=torch.float32, device=block.device)
-        compared = 1 if width > FEW else width
-        less = torch.empty((n, compared), dtype=torch.int64, device=block.device)
-        tied = torch.empty((n, compared), dtype=torch.bool, device=block.device)
-        first_marks = None
-        for k in range(compared) if self.unique or width <= FEW else ():
-            answer = self.answers.rounded[:, k : k + 1]
-            # comparing into float32 is several times faster on a CPU than comparing into bool
-            below = torch.lt(block, answer, out=mark).sum(1)
+        width = self.limits.shape[1]
+        compared = width if width <= FEW else int(self.unique)
+        ties = _Ties(self.answers, self.arithmetic, block, positions, exact)
+        for k in range(compared):
+            marks, number = self._listed_before(block, k, ties)
+            if width <= FEW:
+                self.before[:, k] += number
             if k == 0 and self.unique:
-                first_marks = mark.bool()
-            less[:, k] = below
-            tied[:, k] = torch.le(block, answer, out=mark).sum(1) > below
-        resolve = Ties(self.answers, block, positions, exact)
-        if first_marks is not None:
-            for q, before in resolve(tied[:, :1]):
-                first_marks[q[0]] = before
-            self._count_identities(first_marks, codes)
+                self._count_identities(marks, codes)
         if width > FEW:
-            less, tied = self._search(block)
-        for where, before in resolve(tied):
-            less[where] = before.sum(1)
-        self.before += less
+            less, equal = self.arithmetic.search(block, self.limits)
+            for q, k, before in ties.resolve(*self.arithmetic.marked(equal)):
+                less[q, k] = before.sum(0)
+            self.before += less
 
-    def _search(self, block: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, P) distances below each answer's, and whether any equals it, by sorting rows."""
-        n, width = self.answers.rounded.shape
-        length = block.shape[1]
-        if length > SHORT_ROW and width <= MANY:
-            rows = functional.pad(block, (0, -length % SHORT_ROW), value=torch.inf)
-            rows = rows.reshape(-1, SHORT_ROW)  # (n * pieces, 512)
-        else:
-            rows = block.clone()
-        _sort_rows(rows)
-        pieces = len(rows) // n
-        answers = self.answers.rounded.repeat_interleave(pieces, dim=0)  # (n * pieces, P)
-        less = torch.searchsorted(rows, answers)
-        equal = rows.gather(1, less.clamp(max=rows.shape[1] - 1)) == answers
-        return less.view(n, pieces, width).sum(1), equal.view(n, pieces, width).any(1)
+    def _listed_before(self, block: Any, k: int, ties: _Ties) -> tuple[Any, Any]:
+        """What is before the k-th answer: marked (T, n), and how much of it (n,)."""
+        marks = self.arithmetic.below(block, self.limits[:, k])
+        number = self.arithmetic.count(marks)
+        tied = self.arithmetic.count_up_to(block, self.limits[:, k]) > number
+        query, _ = self.arithmetic.marked(tied[:, None])
+        for q, _, before in ties.resolve(query, query * 0 + k):
+            marks[:, q] = before
+            number[q] = before.sum(0)
+        return marks, number
 
-    def _count_identities(self, before: Tensor, codes: Tensor) -> None:
-        """Add the identities of a block with an image before the first answer: marks (n, T)."""
-        _spread_to_first(before, codes, self.longest)
-        first = functional.pad(codes[1:] != codes[:-1], (1, 0), value=True)  # (T,)
-        goes_on = codes[:1] == self._last
-        # an identity that goes on from the block before must not be counted again
-        repeated = before[:, 0] & self._open & goes_on
-        self.identities += (before & first).sum(1) - repeated.long()
-        # the first column of the last identity, without asking the device where it is
-        last = (codes == codes[-1]).to(torch.uint8).argmax()[None]
-        whole = (codes[:1] == codes[-1:]) & goes_on
-        self._open = before.index_select(1, last)[:, 0] | (self._open & whole)
-        self._last = codes[-1:]
+    def _count_identities(self, marks: Any, codes: IntArray) -> None:
+        """Count the identities of a block that have a mark (T, n); overwrites the marks."""
+        array, count = self.arithmetic.array, self.arithmetic.count
+        # Set an identity's first row where any of its rows is set: after the step of width s a row
+        # holds what it and the 2s - 1 rows behind it held, as far as they are of its identity.
+        step = 1
+        while step < min(self.longest, len(codes)):
+            same = array(codes[step:] == codes[:-step])
+            marks[:-step] |= marks[step:] & same[:, None]
+            step *= 2
+        first = np.flatnonzero(np.diff(codes, prepend=-1))
+        self.identities += count(marks[array(first)])
+        goes_on = int(codes[0]) == self._last
+        if goes_on:  # already counted where the block before had a mark of it
+            self.identities -= count((marks[0] & self._open)[None])
+        whole = goes_on and len(first) == 1
+        self._open = marks[int(first[-1])] | (self._open & whole)
+        self._last = int(codes[-1])
 
 
 @dataclass(frozen=True)
-class Ties:
-    """Decides, by distance and place, what is before a right answer that others are as far as.
-
-    Attributes: as in `Tally.add`.
-    """
+class _Ties:
+    """Decides, by distance and place, what is before an answer that others are as far as."""
 
     answers: RightAnswers
-    block: Tensor
-    positions: Tensor
-    exact: Callable[[Tensor], Tensor] | None
+    arithmetic: Arithmetic
+    block: Any
+    positions: Any
+    exact: Callable[[Any], Any] | None
 
-    def __call__(self, tied: Tensor) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor]]:
-        """For the marked of (n, k) answers: (query, answer), both (m,), and (m, T) what is before.
+    def resolve(self, query: Any, answer: Any) -> Iterator[tuple[Any, Any, Any]]:
+        """For queries and answers (m,): both again and (T, m), what is before.
 
         In portions, so that memory stays bounded when everything is tied.
         """
-        query, answer = tied.nonzero(as_tuple=True)
-        step = max(1, TIE_ELEMENTS // self.block.shape[1])
+        array, numpy = self.arithmetic.array, self.arithmetic.numpy
+        step = max(1, TIE_ELEMENTS // len(self.block))
         for start in range(0, len(query), step):
             q, k = query[start : start + step], answer[start : start + step]
-            rows = self.block[q]  # (m, T)
-            values = rows if self.exact is None else self.exact(q)
-            rounded, distance = self.answers.rounded[q, k, None], self.answers.distances[q, k, None]
-            earlier = self.positions < self.answers.positions[q, k, None]
+            at = numpy(q), numpy(k)
+            rounded = self.block[:, q]  # (T, m)
+            values = rounded if self.exact is None else self.exact(at[0])
+            distance = array(self.answers.distances[at])
+            earlier = self.positions[:, None] < array(self.answers.positions[at])
+            limit = array(self.answers.rounded[at])
             nearer = (values < distance) | ((values == distance) & earlier)
-            yield (q, k), (rows < rounded) | ((rows == rounded) & nearer)
-
-
-def _spread_to_first(mark: Tensor, codes: Tensor, longest: int) -> None:
-    """Set an identity's first column of ``mark`` (n, T) where any of its columns is set.
-
-    After the step of width s a column holds what it and the 2s - 1 columns behind it held, as far
-    as they are of its identity.
-    """
-    step = 1
-    while step < min(longest, mark.shape[1]):
-        same = codes[step:] == codes[:-step]
-        mark[:, :-step] |= mark[:, step:] & same
-        step *= 2
-
-
-def _sort_rows(rows: Tensor) -> None:
-    """Sort each row ascending in place, with as many threads as PyTorch uses."""
-    if rows.device.type != "cpu":
-        rows.copy_(torch.sort(rows, dim=1).values)
-        return
-    # NumPy sorts values alone with vector instructions, about ten times faster than torch.sort
-    array = rows.numpy()
-    parts = np.array_split(array, torch.get_num_threads())
-    if len(parts) == 1:
-        array.sort(axis=1)
-        return
-    with ThreadPoolExecutor(len(parts)) as pool:
-        list(pool.map(lambda part: part.sort(axis=1), parts))
+            yield q, k, (rounded < limit) | ((rounded == limit) & nearer)

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from mscm_lib.errors import ProtocolError
-from mscm_lib.metrics.counting import RightAnswers, Tally, as_float32, drop_shared_place
+from mscm_lib.metrics.arithmetic import FloatBlock, NumpyArithmetic, in_threads
+from mscm_lib.metrics.counting import FLOAT32_MAX, RightAnswers, Tally, exclude
 from mscm_lib.metrics.labels import Labels
 from mscm_lib.metrics.protocols import ProtocolName
-from mscm_lib.metrics.rankings import RankMetrics, RankTable
+from mscm_lib.metrics.rankings import FloatArray, RankMetrics, RankTable
 
-BLOCK_ELEMENTS = 1 << 21  # distances looked at in one go
+BLOCK_ELEMENTS = 1 << 18  # distances looked at in one go: as many as a core's cache holds
+COPIED_ROWS = 128  # rows transposed in one go, for the cache as well
 
 
 def rank_metrics(
@@ -55,64 +57,66 @@ def rank_metrics(
             distance is not finite, or no query has a right answer.
     """
     matrix = _as_matrix(distances)
-    queries, gallery = matrix.shape
-    labels = Labels.check(
-        query_ids, gallery_ids, query_cams, gallery_cams, protocol, queries, gallery
-    )
+    labels = Labels.check(query_ids, gallery_ids, query_cams, gallery_cams, protocol, *matrix.shape)
+    if not (matrix.min() >= -FLOAT32_MAX and matrix.max() <= FLOAT32_MAX):
+        raise ProtocolError(
+            f"distances are NaN, infinite or beyond ±{FLOAT32_MAX:.1e}; expected finite numbers"
+        )
     table = RankTable(labels, max_rank)
-    step = max(1, BLOCK_ELEMENTS // gallery)
-    for start in range(0, queries, step):
-        _rank_block(matrix[start : start + step], start, labels, table)
+    step = max(16, BLOCK_ELEMENTS // matrix.shape[1])
+    starts = range(0, len(matrix), step)
+    in_threads(lambda start: _rank_block(matrix, slice(start, start + step), labels, table), starts)
     return table.finish()
 
 
-def _rank_block(distances: Tensor, start: int, labels: Labels, table: RankTable) -> None:
-    """Rank the queries from ``start`` on, whose distances (n, M) are given."""
-    device = distances.device
-    rows = np.arange(start, start + len(distances))
-    order = torch.from_numpy(labels.order).to(device)
-    exact = _as_real(distances)
-    low, high = torch.aminmax(exact)
-    if not (torch.isfinite(low) and torch.isfinite(high)):
-        raise ProtocolError("a distance is NaN or infinite; expected finite numbers")
-    rounded = as_float32(exact)
-    block = rounded.clone() if labels.is_sorted else rounded.index_select(1, order)
+def _rank_block(matrix: FloatArray, part: slice, labels: Labels, table: RankTable) -> None:
+    """Rank the queries ``part`` of (N, M) distances."""
+    exact = matrix[part]  # (n, M)
+    rows = np.arange(len(matrix))[part]
     pairs = labels.own_pairs(rows)
-    query, column = torch.from_numpy(pairs.query).to(device), torch.from_numpy(pairs.column)
-    positions = order[column.to(device)]
-    answers = RightAnswers(pairs, exact[query, positions], positions, len(rows))
-    block[query, column.to(device)] = torch.inf
-    drop_shared_place(block, labels, rows, slice(None))
-    tally = Tally(answers, labels.protocol.unique_identities, labels.longest)
+    positions = labels.order[pairs.column]
+    answers = RightAnswers(pairs, exact[pairs.query, positions], positions, len(rows))
+    block = _sorted_columns(exact, labels)
+    arithmetic = NumpyArithmetic()
+    exclude(block, labels, pairs, rows, 0, arithmetic)
+    tally = Tally(answers, labels.protocol.unique_identities, labels.longest, arithmetic)
     tally.add(
-        block, torch.from_numpy(labels.codes).to(device), order,
-        None if exact.dtype is torch.float32 else lambda q: exact[q].index_select(1, order),
+        block, labels.codes, labels.order,
+        None if exact.dtype == np.float32 else lambda q: exact[q].T[labels.order],
     )  # fmt: skip
     table.fill(rows, answers, tally)
 
 
-def _as_real(distances: Tensor) -> Tensor:
-    """Float32 or float64 distances in the order of the given ones."""
-    if not distances.is_floating_point():
-        return distances.double()
-    return distances.float() if distances.element_size() < 4 else distances
+def _sorted_columns(distances: FloatArray, labels: Labels) -> FloatBlock:
+    """(n, M) distances as (M, n) float32, images sorted by identity.
+
+    Rounding to float32 never turns an order round; what it makes equal is looked at again.
+    """
+    block = np.empty(distances.shape[::-1], dtype=np.float32)
+    for start in range(0, len(distances), COPIED_ROWS):
+        columns = slice(start, start + COPIED_ROWS)
+        part = np.ascontiguousarray(distances[columns].T, dtype=np.float32)
+        block[:, columns] = part if labels.is_sorted else part[labels.order]
+    return block
 
 
-def _as_matrix(distances: Any) -> Tensor:
-    matrix = distances.detach() if isinstance(distances, Tensor) else _from_numpy(distances)
-    if matrix.ndim != 2:
-        raise ProtocolError(
-            f"distances has shape {tuple(matrix.shape)}, expected (queries, gallery)"
+def _as_matrix(distances: Any) -> FloatArray:
+    """(N, M) float32 or float64 distances in the order of the given ones."""
+    if isinstance(distances, Tensor):
+        tensor = distances.detach().cpu()
+        # NumPy has no bfloat16
+        distances = (
+            (tensor if tensor.dtype is torch.float64 else tensor.float()).numpy()
+            if tensor.is_floating_point()
+            else tensor.numpy()
         )
-    return matrix
-
-
-def _from_numpy(values: Any) -> Tensor:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise ProtocolError(f"distances has type {array.dtype}, expected numbers")
-    if array.dtype == np.longdouble and array.dtype != np.float64:
-        raise ProtocolError("distances has type longdouble, expected at most float64")
-    if array.dtype.kind == "u":
-        array = array.astype(np.float64)
-    return torch.from_numpy(np.ascontiguousarray(array))
+    array = np.asarray(distances)
+    if array.ndim != 2:
+        raise ProtocolError(f"distances has shape {array.shape}, expected (queries, gallery)")
+    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
+        raise ProtocolError(
+            f"distances has type {array.dtype}, expected numbers of 64 bits at most"
+        )
+    if array.dtype in (np.float32, np.float64):
+        return array
+    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)

@@ -91,8 +91,8 @@ class RankTable:
 
     def fill(self, rows: IntArray, answers: RightAnswers, tally: Tally) -> None:
         """Enter the queries ``rows`` (n,) with what was counted before their right answers."""
-        number = answers.number.cpu().numpy()  # (n,)
-        before, identities = tally.before.cpu().numpy(), tally.identities.cpu().numpy()
+        number = answers.number  # (n,)
+        before, identities = map(tally.arithmetic.numpy, (tally.before, tally.identities))
         nth = np.arange(1, before.shape[1] + 1)
         ranks = before + nth  # (n, P): the k-th right answer has k - 1 others of its kind before it
         counted = nth <= number[:, None]

@@ -133,7 +133,7 @@ class Trainer:
         loader = self.material.loader
         with closing(loader.epoch(epoch, first)) as batches:
             for step in range(first, steps):
-                self._step(step, *next(batches))
+                self.train_step(step, *next(batches))
                 self.place.step = step + 1
                 bad = self.meter.first_bad(step)
                 if bad is not None:
@@ -156,7 +156,14 @@ class Trainer:
             self.log(f"interrupted; the state is in {self.state.path}")
             interruption.leave(signal_number)
 
-    def _step(self, step: int, views: tuple[Tensor, ...], labels: Tensor) -> None:
+    def train_step(self, step: int, views: tuple[Tensor, ...], labels: Tensor) -> None:
+        """One step of the optimizer on one batch; nothing in it waits for the device.
+
+        Args:
+            step: its number in the epoch.
+            views: V_g, V_c, I_g, I_c or V_g, I_g, each (B, 3, H, W), on the device.
+            labels: (B,) classes.
+        """
         parts: Parts = self.objective(views, labels)
         self.scaler.scale(parts.loss).backward()
         measures = {

@@ -180,28 +180,21 @@ def test_an_attempt_at_something_else_is_not_continued(data, tmp_path, forms, mo
     )
 
 
-@pytest.mark.parametrize("step", ["unlink", "rename"])
+@pytest.mark.parametrize("step", ["replacing the old folder", "moving the new one"])
 def test_a_kill_while_finishing_loses_nothing(data, tmp_path, monkeypatch, step):
-    def killed(self, *arguments):
-        if step == "rename":
-            (self / packing.JOURNAL).unlink(missing_ok=True)
+    def killed(*arguments):
         raise KeyboardInterrupt
 
-    def finish(writer):
-        with monkeypatch.context() as patch:
-            patch.setattr(packing, "Path", Path)
-            patch.setattr(packing.shutil, "rmtree", lambda path: killed(writer.part))
-            writer.folder.mkdir()
-            original(writer)
-
-    original = packing.PackWriter.finish
-    monkeypatch.setattr(packing.PackWriter, "finish", finish)
-    with pytest.raises(KeyboardInterrupt):
-        pack(data, tmp_path / "packed")
-    monkeypatch.setattr(packing.PackWriter, "finish", original)
+    folder = tmp_path / "packed"
+    pack(data, folder, height=HEIGHT + 4)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        owner, name = (shutil, "rmtree") if step.startswith("replacing") else (Path, "rename")
+        patch.setattr(owner, name, killed)
+        pack(data, folder)
     decoded = counted(monkeypatch)
-    assert len(pack(data, tmp_path / "packed")) == len(data.images)
+    assert pack(data, folder).height == HEIGHT
     assert decoded == []
+    assert {path.name for path in folder.iterdir()} == {IMAGES, INDEX, MANIFEST}
 
 
 def test_a_killed_process_leaves_a_journal(data, tmp_path):

@@ -44,7 +44,7 @@ class Crash(Exception):
 def _crash_at(monkeypatch, step, action):
     """Do ``action`` when the trainer has done ``step`` steps, counted over epochs."""
     done = 0
-    plain = Trainer._step
+    plain = Trainer.train_step
 
     def counted(self, *arguments):
         nonlocal done
@@ -53,7 +53,7 @@ def _crash_at(monkeypatch, step, action):
         if done == step:
             action()
 
-    monkeypatch.setattr(Trainer, "_step", counted)
+    monkeypatch.setattr(Trainer, "train_step", counted)
 
 
 def _raise_crash():

@@ -41,8 +41,7 @@ def generate(
         folder: to write; a complete one of the same settings and size is left as it is.
         height: of the images in pixels.
         width: of the images in pixels.
-        workers: processes, whose number does not change a byte; None: one a core. A script that
-            asks for several needs Python's usual ``if __name__ == "__main__":`` guard.
+        workers: processes, whose number does not change a byte; None: one a core.
         progress: show a bar on stderr.
 
     Raises:

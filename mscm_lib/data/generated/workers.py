@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TypeVar
+
+from joblib import Parallel, delayed
 
 from mscm_lib.data.progress import available_cores, progress_bar
 
@@ -39,26 +38,11 @@ def in_order(
     if workers is None:
         workers = available_cores() if len(tasks) - done > _SMALL else 1
     chunks = [tasks[i : i + chunk] for i in range(done, len(tasks), chunk)]
+    # joblib starts fresh processes that do not import the caller's script again, so that scripts
+    # need no guard, and stays a few chunks ahead of the caller and no more.
+    pool = Parallel(n_jobs=workers, return_as="generator", batch_size=1, pre_dispatch="4 * n_jobs")
+    results = pool(delayed(function)(part) for part in chunks)
     with progress_bar(len(tasks), title, progress, done=done) as bar:
-        results = map(function, chunks) if workers < 2 else _in_processes(function, chunks, workers)
         for part, result in zip(chunks, results, strict=True):
             yield result
             bar.update(len(part))
-
-
-def _in_processes(
-    function: Callable[[Sequence[Task]], Result], chunks: list[Sequence[Task]], workers: int
-) -> Iterator[Result]:
-    # Fresh processes: a fork would copy the locks of whatever threads PyTorch has started.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    pending: deque[Future[Result]] = deque()
-    try:
-        for part in chunks:
-            pending.append(pool.submit(function, part))
-            # A few chunks ahead and no more, or a slow disk would fill the memory with pixels.
-            if len(pending) > 3 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
