@@ -2,11 +2,14 @@
 
 From Python on the login node, in the project's root:
 
-    from mscm_lib.study.settings import load_study, resolve_run
+    from mscm_lib.study.settings import load_study
     from mscm_lib.training.slurm import StageJob, submit
 
-    study = load_study()
-    jobs = {r.folder: StageJob(("10_train", r.dataset, r.variant, r.trial, r.seed)) for r in study.runs()}
+    runs = load_study().runs()
+    jobs = {
+        run.folder: StageJob(("10_train", run.dataset, run.variant, run.trial, run.seed))
+        for run in runs
+    }
     handles = submit(jobs, gpus_per_node=1, cpus_per_task=8, timeout_min=600,
                      slurm_partition="gpu", slurm_array_parallelism=16)
     [handle.result() for handle in handles.values()]
@@ -36,6 +39,8 @@ from mscm_lib.config import RunConfig
 from mscm_lib.errors import ConfigError, TrainingError
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.training.engine import train
+
+_COMMAND = [sys.executable, "-m", "mscm_lib.cli", "run"]
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,11 @@ class StageJob:
 
     def __call__(self) -> str:
         """Execute the notebook; raises `TrainingError` with what it said when it failed."""
-        words = [sys.executable, "-m", "mscm_lib.cli", "run", *map(str, self.arguments)]
+        words = [*_COMMAND, *map(str, self.arguments)]
         done = subprocess.run(words, cwd=project_root(), capture_output=True, text=True)
         print(done.stdout, end="")
         if done.returncode:
-            raise TrainingError(f"{' '.join(words[2:])} failed: {done.stderr.strip()}")
+            raise TrainingError(f"{' '.join(words)} failed: {done.stderr.strip()}")
         return done.stdout
 
     def checkpoint(self) -> DelayedSubmission:
