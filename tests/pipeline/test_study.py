@@ -1,6 +1,6 @@
 """The whole pipeline on a tiny study in a copy of the repository: killed, finished, and left alone.
 
-One study serves all tests here, in order: each builds on the state that the one before left.
+One study serves all steps, in order: each builds on the state that the one before left.
 """
 
 import os
@@ -18,7 +18,7 @@ import yaml
 
 from mscm_lib.study.rehearsal import copy_project, environment
 
-pytestmark = [pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(900)
 BIN = Path(sys.executable).parent
 TRAIN = "train@tiny-mscmnet-0-0"
 TINY = {"train_identities": 8, "test_identities": 4, "shots": 2}
@@ -74,7 +74,7 @@ def _weights(root):
     return path.read_bytes()
 
 
-def test_killed_anywhere_and_started_again_it_finishes(study):
+def _killed_anywhere_and_started_again_it_finishes(study):
     random_times = random.Random(0)
     for _ in range(3):
         process = subprocess.Popen(
@@ -93,7 +93,7 @@ def test_killed_anywhere_and_started_again_it_finishes(study):
     assert _weights(study)
 
 
-def test_results_are_there_to_read(study):
+def _results_are_there_to_read(study):
     results = study / "results/tiny"
     index = (results / "reports/index.html").read_text()
     for link in re.findall(r"(?:href|src)='([^'#]+)'", index):
@@ -106,13 +106,13 @@ def test_results_are_there_to_read(study):
     assert "mscmnet" in summary and "untrained" in summary and "colour histogram" in summary
 
 
-def test_a_second_repro_runs_nothing(study):
+def _a_second_repro_runs_nothing(study):
     said = _run(study, "dvc", "repro")
     assert "Running stage" not in said
     assert "up to date" in said
 
 
-def test_reading_and_rewording_a_notebook_retrains_nothing(study):
+def _reading_and_rewording_a_notebook_retrains_nothing(study):
     path = study / "notebooks/10_train.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0].source += "\n\nA sentence more."
@@ -128,19 +128,30 @@ def test_reading_and_rewording_a_notebook_retrains_nothing(study):
     assert "A sentence more." in page.read_text()
 
 
-def test_a_docstring_retrains_nothing(study):
+def _a_docstring_retrains_nothing(study):
     path = study / "mscm_lib/losses/__init__.py"
     path.write_text(path.read_text() + "\n# a remark\n")
     assert _would_run(study) == set()
 
 
-def test_editing_a_plot_redraws_only(study):
+def _editing_a_plot_redraws_only(study):
     path = study / "mscm_lib/reports/figures.py"
     path.write_text(path.read_text() + "\nREMARK = 1\n")
     assert _would_run(study) == {"figures", "reports"}
 
 
-def test_editing_the_loss_retrains(study):
+def _editing_the_loss_retrains(study):
     path = study / "mscm_lib/losses/quadruple_center.py"
     path.write_text(path.read_text() + "\nREMARK = 1\n")
     assert TRAIN in _would_run(study)
+
+
+def test_the_life_of_a_study(study):
+    """One test, since each step needs what the one before left, on whatever worker it runs."""
+    _killed_anywhere_and_started_again_it_finishes(study)
+    _results_are_there_to_read(study)
+    _a_second_repro_runs_nothing(study)
+    _reading_and_rewording_a_notebook_retrains_nothing(study)
+    _a_docstring_retrains_nothing(study)
+    _editing_a_plot_redraws_only(study)
+    _editing_the_loss_retrains(study)
