@@ -113,7 +113,7 @@ def main() -> None:
             size = f"{height}x{height // 2} JPEG"
             rate, used, images, files = pack_rate(folder, height, options.cores)
             rows.append((f"packing, {size}", rate, "images/s", GOALS["packing"]))
-            rows.append((f"packing, {size}", used, "images/s of processor time", float("nan")))
+            rows.append((f"packing, {size}, by processor time", used, "images/s", float("nan")))
             read, decoded = read_rates(images, files)
             rows.append((f"reading back, {size}", read, "images/s", float("nan")))
             rows.append((f"decoding, {size}", decoded, "images/s", float("nan")))

@@ -50,6 +50,8 @@ class PackedImages:
         self._offset = _check_array(folder, (len(table), self.height, self.width, 3))
         self._row_of = {path: row for row, path in enumerate(table.paths)}
         self._descriptor = -1
+        if hasattr(os, "preadv"):  # not on Windows, where `read` goes through the map
+            self._descriptor = os.open(folder / IMAGES, os.O_RDONLY)
 
     @classmethod
     def open(cls, folder: Path | str, fingerprint: str | None = None) -> PackedImages:
@@ -127,11 +129,9 @@ class PackedImages:
         return out
 
     def _read_row(self, row: int, out: npt.NDArray[np.uint8]) -> None:
-        if not hasattr(os, "preadv"):  # Windows
+        if self._descriptor < 0:
             out[...] = self.images[row]
             return
-        if self._descriptor < 0:
-            self._descriptor = os.open(self.folder / IMAGES, os.O_RDONLY)
         view = memoryview(out.data).cast("B")
         done = 0
         while done < len(view):

@@ -17,7 +17,6 @@ from mscm_lib.data.generated.settings import SIZES, GeneratedSettings, check_siz
 from mscm_lib.data.generated.workers import in_order
 from mscm_lib.data.packed_images import PackedImages
 from mscm_lib.data.packing import PackWriter
-from mscm_lib.errors import DataError
 
 Key = tuple[int, int, int]  # camera, identity, shot
 
@@ -52,7 +51,7 @@ def generate(
     check_size(height, width)
     folder = Path(folder)
     dataset = GeneratedDataset(settings, folder)
-    if _is_current(folder, settings, height, width):
+    if is_current(folder, fingerprint(settings), height, width):
         return PackedImages.open(folder)
     draw = partial(_draw, settings, height, width)
     about = {**dataset.manifest(), "height": height, "width": width}
@@ -84,11 +83,3 @@ def _draw(
     return np.stack(
         [render(settings, identity, camera, shot, height, width) for camera, identity, shot in keys]
     )
-
-
-def _is_current(folder: Path, settings: GeneratedSettings, height: int, width: int) -> bool:
-    try:
-        images = PackedImages.open(folder, fingerprint(settings))
-    except DataError:
-        return False
-    return (images.height, images.width) == (height, width)
