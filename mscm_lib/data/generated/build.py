@@ -15,7 +15,7 @@ from mscm_lib.data.generated.listing import fingerprint, image_keys
 from mscm_lib.data.generated.render import render
 from mscm_lib.data.generated.settings import SIZES, GeneratedSettings, check_size
 from mscm_lib.data.generated.workers import in_order
-from mscm_lib.data.packed_images import PackedImages
+from mscm_lib.data.packed_images import PackedImages, is_current
 from mscm_lib.data.packing import PackWriter
 
 Key = tuple[int, int, int]  # camera, identity, shot
