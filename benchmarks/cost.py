@@ -2,6 +2,7 @@
 
     python benchmarks/cost.py                              # all variants at 384x192, ResNet-50
     python benchmarks/cost.py --variants mscmnet baseline  # these alone; other rows are kept
+    python benchmarks/cost.py --repeats 0                  # counts alone, on a busy machine
 
 One row a variant, printed and written to results/benchmarks/cost.csv. Counts are exact and the same
 everywhere; latency is the fastest of some passes on the device at hand.
@@ -56,9 +57,11 @@ def measure(name: str, hardware: Hardware, options: argparse.Namespace) -> dict[
         "activations_MiB_per_sample": round(counted.activation_bytes / 2**20, 1),
     }
     for batch in (1, 64):
-        with hardware.autocast():
-            seconds = latency(net, batch, options.repeats)
-        row[f"latency_ms_batch_{batch}"] = round(1e3 * seconds, 1)
+        column = f"latency_ms_batch_{batch}"
+        row[column] = None
+        if options.repeats:
+            with hardware.autocast():
+                row[column] = round(1e3 * latency(net, batch, options.repeats), 1)
     where = f"{hardware.name} {hardware.precision}"
     row["device"] = (
         where if hardware.device.type == "cuda" else f"{where}, {torch.get_num_threads()} threads"

@@ -49,6 +49,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=6 if gpu else 2, help="P")
     parser.add_argument("--images", type=int, default=4 if gpu else 2, help="K")
     parser.add_argument("--steps", type=int, default=50 if gpu else 5)
+    parser.add_argument("--warm-up", type=int, default=10 if gpu else 1, help="steps not counted")
     parser.add_argument("--workers", type=int, default=2, help="of the plain input pipeline")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--output", default="results/benchmarks/training_step.json")
@@ -78,7 +79,7 @@ def measure(config: RunConfig, options: argparse.Namespace) -> dict[str, Any]:
         trainer = build_ours(config, material)
         contenders = {"ours": our_step(trainer), "plain": plain_step(config, material, options)}
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        for repetition in range(-2, options.steps):  # two of each to warm up
+        for repetition in range(-options.warm_up, options.steps):
             for name, step in contenders.items():
                 took = timed(step, hardware.device)
                 if repetition >= 0:
@@ -92,7 +93,7 @@ def measure(config: RunConfig, options: argparse.Namespace) -> dict[str, Any]:
         "precision": hardware.precision,
         "seconds": times,
         "ratio": times["plain"]["median"] / ours,
-        "waited_for_data_seconds": material.loader.waited / (options.steps + 2),
+        "waited_for_data_seconds": material.loader.waited / (options.steps + options.warm_up),
         "operations": operations,
         "bytes": moved,
         "ceiling_flop_per_s": ceiling,
@@ -147,7 +148,7 @@ def our_step(trainer: Trainer) -> Step:
 def plain_step(config: RunConfig, material: Material, options: argparse.Namespace) -> Step:
     device = choose_hardware(config).device
     trainer = PlainTrainer(IDENTITIES, HEIGHT, WIDTH, device)
-    steps = options.steps + 4
+    steps = options.steps + options.warm_up + 2 * options.workers
     batches = plain_batches(material.sampler, material, steps, options.workers)
 
     def step() -> None:
