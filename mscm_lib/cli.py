@@ -24,9 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _study(options: argparse.Namespace) -> int:
+    from mscm_lib.study.entry import check_sources
     from mscm_lib.study.settings import load_study
 
     study = load_study()
+    check_sources(study)
     began = time.monotonic()
     print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro")
     status = subprocess.run(["dvc", "repro", *options.targets], cwd=project_root()).returncode
@@ -107,6 +109,16 @@ def _readme(options: argparse.Namespace) -> None:
     refresh()
 
 
+def _enter(options: argparse.Namespace) -> None:
+    from mscm_lib.study.entry import enter
+
+    pointer = enter(options.name, options.root)
+    print(
+        f"\nEntered. {pointer.relative_to(project_root())} pins it for git; DVC will never push it."
+        f"\nNow: make preset PRESET={options.name} && make study"
+    )
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from mscm_lib.data.doctor import diagnose
 
@@ -152,6 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("name", choices=["sysu", "regdb", "llcm", "generated"])
     doctor.add_argument("root", type=Path)
+    enter = add("enter", _enter, "take a real dataset into the study: look it over, track it")
+    enter.add_argument("name", choices=["sysu", "regdb", "llcm"])
+    enter.add_argument("root", type=Path)
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
     emulate.add_argument("name", choices=["sysu", "regdb", "llcm"])
     emulate.add_argument("root", type=Path)

@@ -26,6 +26,8 @@ from mscm_lib.files import atomic_path, read_json, write_json
 
 Scale = Literal["full", "miniature"]
 MARKER = "emulated.json"
+MAT_HEADER = b"MATLAB 5.0 MAT-file, written by mscm_lib.data.emulate"
+MAT_HEADER_BYTES = 116  # of descriptive text at the start of a version 5 file
 _PLANS = {"sysu": sysu_plan, "regdb": regdb_plan, "llcm": llcm_plan}
 _SIZES: dict[str, tuple[int, int]] = {"full": (32, 16), "miniature": (96, 48)}
 
@@ -138,4 +140,7 @@ def _write_permutations(root: Path, plan: Plan) -> None:
         return
     from scipy.io import savemat
 
-    savemat(root / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": plan.permutations})
+    path = root / "exp" / "rand_perm_cam.mat"
+    savemat(path, {"rand_perm_cam": plan.permutations})
+    with path.open("r+b") as file:  # the same seed gives the same bytes: no date in the header
+        file.write(MAT_HEADER.ljust(MAT_HEADER_BYTES))

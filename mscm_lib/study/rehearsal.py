@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,17 +50,23 @@ def rehearse(names: Sequence[str] = ("sysu", "regdb", "llcm")) -> None:
     for name in names:
         root = resolve(f"build/rehearsal/{name}")
         copy_project(root)
-        tree = root / "data/raw" / name
-        if not tree.is_dir():
-            emulate(_layout(name), tree, scale="miniature")
         write_params(root, name)
         runs = sum(1 for _ in load_study(root / "params.yaml").runs())
-        print(f"rehearsal of {name}: {runs} runs", flush=True)
-        if subprocess.run(["dvc", "repro"], cwd=root, env=environment(root)).returncode:
-            raise StudyError(f"the rehearsal of {name} failed; its files are in {root}")
+        print(f"\nRehearsal of {name}: {runs} runs", flush=True)
+        if not (root / f"data/raw/{name}.dvc").is_file():
+            tree = resolve(f"build/rehearsal/trees/{name}")
+            emulate(_layout(name), tree, scale="miniature")
+            _mscm(root, "enter", name, str(tree))
+        _mscm(root, "study")
     print(f"\nRehearsed in {(time.monotonic() - began) / 60:.1f} min. Where to look:")
     for name in names:
         print(f"  build/rehearsal/{name}/results/{name}/reports/index.html")
+
+
+def _mscm(root: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "mscm_lib.cli", *arguments]
+    if subprocess.run(command, cwd=root, env=environment(root)).returncode:
+        raise StudyError(f"the rehearsal stopped at: mscm {arguments[0]}; its files are in {root}")
 
 
 def _layout(name: str) -> Layout:
@@ -107,4 +114,5 @@ def copy_project(destination: Path) -> None:
 
 def environment(root: Path) -> dict[str, str]:
     """The environment in which ``root``'s own copy of the library is the one that is imported."""
-    return os.environ | {"PYTHONPATH": str(root)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PYTHONPATH": str(root), "PATH": path}

@@ -11,7 +11,7 @@ from scipy.io import loadmat
 
 from mscm_lib.data import emulate as emulation
 from mscm_lib.data.datasets import open_dataset
-from mscm_lib.data.emulate import MARKER, emulate
+from mscm_lib.data.emulate import MARKER, MAT_HEADER, emulate
 from mscm_lib.data.emulated_counts import spread, sysu_plan
 from mscm_lib.data.generated import GeneratedSettings, render
 from mscm_lib.errors import ConfigError, DataError
@@ -154,6 +154,13 @@ def test_permutations_have_the_official_structure(miniature):
             assert (np.sort(matrix, axis=1) == np.arange(1, count + 1)).all()
             if count > 4:
                 assert len({tuple(row) for row in matrix.tolist()}) == 10
+
+
+def test_no_date_in_the_permutations(miniature):
+    header = (miniature / "sysu" / "exp" / "rand_perm_cam.mat").read_bytes()[:116]
+    assert (
+        header.rstrip() == MAT_HEADER
+    )  # MATLAB's own names the date, and so would the fingerprint
 
 
 def test_same_seed_same_tree(tmp_path):

@@ -8,9 +8,7 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -19,7 +17,6 @@ import yaml
 from mscm_lib.study.rehearsal import copy_project, environment
 
 pytestmark = pytest.mark.timeout(900)
-BIN = Path(sys.executable).parent
 TRAIN = "train@tiny-mscmnet-0-0"
 TINY = {"train_identities": 8, "test_identities": 4, "shots": 2}
 
@@ -53,12 +50,8 @@ def study(tmp_path_factory):
     return root
 
 
-def _environment(root):
-    return environment(root) | {"PATH": f"{BIN}:{os.environ['PATH']}"}
-
-
 def _run(root, *command):
-    done = subprocess.run(command, cwd=root, env=_environment(root), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -80,7 +73,7 @@ def _killed_anywhere_and_started_again_it_finishes(study):
         process = subprocess.Popen(
             ["mscm", "study"],
             cwd=study,
-            env=_environment(study),
+            env=environment(study),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -1,0 +1,91 @@
+"""How a real dataset enters the study: looked over, then tracked by DVC, never pushed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from mscm_lib.config import unknown_key
+from mscm_lib.data.doctor import diagnose
+from mscm_lib.errors import ConfigError, DataError, StorageError
+from mscm_lib.files import write_text
+from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.settings import Study
+
+LICENSED = ("sysu", "regdb", "llcm")
+
+
+def enter(name: str, folder: Path | str) -> Path:
+    """Take a dataset that is on this disk into the study, at ``data/raw/<name>``.
+
+    The data doctor looks every image over first. Then ``dvc add`` copies the tree (a link where the
+    file system can) and pins it in ``data/raw/<name>.dvc``, which git may hold: it names a digest,
+    no image. It is marked ``push: false``, so that ``dvc push`` never sends licensed images away.
+
+    Args:
+        name: sysu, regdb or llcm.
+        folder: the dataset in its official layout; may be ``data/raw/<name>`` itself.
+
+    Returns:
+        The ``.dvc`` file.
+
+    Raises:
+        ConfigError: no such dataset.
+        DataError: the tree is missing or broken, or another stands at ``data/raw/<name>``.
+        StorageError: DVC could not copy it.
+    """
+    if name not in LICENSED:
+        raise ConfigError(unknown_key("dataset", name, list(LICENSED)))
+    place = project_root() / "data/raw" / name
+    source = Path(folder).expanduser().absolute()
+    if place.is_symlink():
+        raise DataError(
+            f"{place}: is a link, which DVC cannot pin; the study runs with it as it is, or remove "
+            f"it and enter the dataset itself: mscm enter {name} {place.resolve()}"
+        )
+    if place.exists() and place != source:
+        raise DataError(f"{place}: is there already; remove it to enter {source} in its place")
+    diagnosis = diagnose(name, source)
+    print(diagnosis.render(), flush=True)
+    if not diagnosis.healthy:
+        raise DataError(f"{source}: not entered; mend what the doctor names and try again")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    added = [place.name] if place == source else [str(source), "--out", place.name]
+    dvc = [sys.executable, "-m", "dvc", "add", *added]
+    if subprocess.run(dvc, cwd=place.parent).returncode:
+        raise StorageError(f"{place}: DVC could not add {source}; its message stands above")
+    pointer = place.with_name(f"{name}.dvc")
+    never_push(pointer)
+    return pointer
+
+
+def never_push(pointer: Path) -> None:
+    """Mark what ``pointer`` (a .dvc file) tracks as not to be pushed."""
+    content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+    for out in content["outs"]:
+        out["push"] = False
+    write_text(pointer, yaml.safe_dump(content, sort_keys=False))
+
+
+def check_sources(study: Study) -> None:
+    """Refuse to start a study whose datasets are not on this disk.
+
+    Raises:
+        DataError: naming the first missing dataset and what to do.
+    """
+    for definition in study.data.values():
+        source = resolve(definition.source)
+        pointer = source.with_name(f"{source.name}.dvc")
+        if definition.reader == "generated" or source.is_dir():
+            continue
+        if pointer.is_file():
+            raise DataError(
+                f"{source}: not in the workspace; fetch it with: dvc checkout {pointer}"
+            )
+        raise DataError(
+            f"{source}: no such folder; the study {study.name!r} needs {definition.reader} there in "
+            f"its official layout; enter yours with: mscm enter {definition.reader} /path/to/it"
+        )

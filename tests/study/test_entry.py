@@ -1,0 +1,89 @@
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from mscm_lib.data.emulate import emulate
+from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.study import entry
+from mscm_lib.study.rehearsal import write_params
+from mscm_lib.study.settings import load_study
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    root = tmp_path_factory.mktemp("licensed data") / "RegDB"
+    emulate("regdb", root, height=16, progress=False)
+    return root
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project without a study: DVC is set up, nothing is in it."""
+    _dvc(tmp_path, "init", "--no-scm", "--quiet")
+    monkeypatch.setattr(entry, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(entry, "resolve", lambda path: tmp_path / path)
+    return tmp_path
+
+
+def _dvc(root, *arguments):
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def test_entered_data_is_pinned_and_never_pushed(project, tree):
+    pointer = entry.enter("regdb", tree)
+    assert pointer == project / "data/raw/regdb.dvc"
+    (out,) = yaml.safe_load(pointer.read_text())["outs"]
+    assert out["push"] is False and out["md5"].endswith(".dir")
+    copied = {p.relative_to(project / "data/raw/regdb") for p in (pointer.parent).rglob("*.bmp")}
+    assert copied == {p.relative_to(tree) for p in tree.rglob("*.bmp")}
+    remote = project / "remote"
+    remote.mkdir()
+    _dvc(project, "remote", "add", "--default", "here", str(remote))
+    _dvc(project, "push")
+    assert not list(remote.rglob("*"))
+    (out,) = yaml.safe_load(pointer.read_text())["outs"]
+    entry.enter("regdb", pointer.with_suffix(""))  # again, in place: still never pushed
+    assert yaml.safe_load(pointer.read_text())["outs"] == [out]
+
+
+def test_a_broken_tree_is_not_entered(project, tree, tmp_path, capsys):
+    broken = tmp_path / "broken"
+    subprocess.run(["cp", "-r", str(tree), str(broken)], check=True)
+    victim = sorted(broken.rglob("*.bmp"))[0]
+    victim.write_bytes(victim.read_bytes()[:40])
+    with pytest.raises(DataError, match="not entered; mend what the doctor names"):
+        entry.enter("regdb", broken)
+    assert victim.name in capsys.readouterr().out
+    assert not (project / "data").exists()
+
+
+def test_another_tree_in_its_place_is_not_overwritten(project, tree):
+    place = project / "data/raw/regdb"
+    place.mkdir(parents=True)
+    with pytest.raises(DataError, match="is there already"):
+        entry.enter("regdb", tree)
+    place.rmdir()
+    place.symlink_to(tree)
+    with pytest.raises(DataError, match="is a link, which DVC cannot pin"):
+        entry.enter("regdb", place)
+
+
+def test_only_licensed_datasets_are_entered(project, tree):
+    with pytest.raises(ConfigError, match="sysu"):
+        entry.enter("sysu-mm01", tree)
+
+
+def test_a_study_without_its_data_does_not_start(project):
+    write_params(project, "llcm")
+    study = load_study(project / "params.yaml")
+    with pytest.raises(DataError, match=r"data/raw/llcm: no such folder.*mscm enter llcm"):
+        entry.check_sources(study)
+    (project / "data/raw").mkdir(parents=True)
+    (project / "data/raw/llcm.dvc").write_text("outs: []\n")
+    with pytest.raises(DataError, match="dvc checkout"):
+        entry.check_sources(study)
+    (project / "data/raw/llcm").mkdir()
+    entry.check_sources(study)
