@@ -18,10 +18,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from common import generated_data, record, summary
+from plain import plain_loader
 from torch import Tensor
 
-from benchmarks.common import generated_data, record, summary
-from benchmarks.plain import plain_loader
 from mscm_lib.data import open_packed
 from mscm_lib.data.loader import Loader
 from mscm_lib.data.packed import PackedDataset

@@ -52,6 +52,6 @@ if [ "$(git rev-parse --show-toplevel 2>/dev/null || true)" = "$PWD" ]; then
     git config merge.jupyternotebook.driver "'$bin/git-nbmergedriver' merge %O %A %B %L %P"
     git config merge.jupyternotebook.name "nbdime: merge notebooks cell by cell"
     git config difftool.nbdime.cmd "'$bin/git-nbdifftool' diff \"\$LOCAL\" \"\$REMOTE\" \"\$BASE\""
-    git config filter.nbstripout.clean "'$bin/nbstripout' --extra-keys metadata.language_info"
+    git config filter.nbstripout.clean "'$bin/nbstripout' --keep-id --extra-keys metadata.language_info"
     git config filter.nbstripout.smudge cat
 fi

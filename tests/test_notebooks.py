@@ -4,6 +4,7 @@ import ast
 
 import nbformat
 import pytest
+from nbstripout import strip_output
 
 from mscm_lib.paths import project_root
 
@@ -22,6 +23,16 @@ def _code(notebook):
 
 def test_sources_hold_no_outputs(notebook):
     assert all(not cell.outputs and cell.execution_count is None for cell in _code(notebook))
+
+
+def test_the_git_filter_changes_nothing(notebook, request):
+    """A fresh clone, in which set-up configures the filter, shows no notebook as modified."""
+    path = request.node.callspec.params["notebook"]
+    filtered = strip_output(
+        notebook, keep_output=False, keep_count=False, keep_id=True,
+        extra_keys=["metadata.language_info"],
+    )  # fmt: skip
+    assert nbformat.writes(filtered).rstrip("\n") == path.read_text().rstrip("\n")
 
 
 def test_one_parameters_cell_of_plain_values(notebook):

@@ -52,6 +52,7 @@ def execute(stem: str, output: Path, parameters: dict[str, Any]) -> None:
                 stderr_file=sys.stderr,
                 progress_bar=False,
                 cwd=str(project_root()),
+                extra_arguments=["--log-level=ERROR"],  # the kernel's own remarks on its sockets
             )
         except PapermillExecutionError as error:
             target.replace(failed)
