@@ -25,6 +25,7 @@ from mscm_lib.paths import resolve
 from mscm_lib.study.execute import execute
 from mscm_lib.study.settings import RunName, Study, load_study
 from mscm_lib.study.strip import read_notebook
+from mscm_lib.study.tables import results_table
 
 NARRATIVE = ("11_training_report", "90_results")  # executed here, from what the stages left
 
@@ -99,7 +100,11 @@ def render(executed: Path, stem: str) -> tuple[str, str]:
         if cell.cell_type == "markdown":
             cell.source = formulas(cell.source)
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
-    body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    exporter = HTMLExporter(
+        template_name="basic",
+        preprocessors=["nbconvert.preprocessors.coalescestreams.CoalesceStreamsPreprocessor"],
+    )
+    body, _ = exporter.from_notebook_node(notebook)
     heading = next((c.source for c in source.cells if c.cell_type == "markdown"), stem)
     return body, heading.splitlines()[0].lstrip("# ")
 
@@ -157,7 +162,7 @@ def _index(study: Study, reports: list[Report]) -> str:
     parts = [
         f"<h1>{html.escape(study.title)}</h1>",
         "<h2>Results</h2>",
-        summary.to_html(index=False, border=0, na_rep="not run", float_format="{:.2f}".format),
+        results_table(summary).to_html(index=False, border=0),
     ]
     for figure in figures:
         link = f"../figures/{figure.name}"
@@ -183,7 +188,7 @@ h1,h2,h3{line-height:1.25}a{color:#0b62c4}.anchor-link,.prompt{display:none}
 img,svg{max-width:100%;height:auto}figure{margin:1.5rem 0}figcaption{color:#57606a;font-size:.9rem}
 pre{overflow-x:auto;font-size:.82rem;line-height:1.4;background:#f6f8fa;padding:.6rem .8rem;border-radius:6px}
 .output pre{background:#fff;border-left:3px solid #d8dee4;border-radius:0}
-table{border-collapse:collapse;font-size:.88rem;display:block;overflow-x:auto;margin:1rem 0}
+table{border-collapse:collapse;border:0;font-size:.88rem;display:block;overflow-x:auto;margin:1rem 0}
 th,td{padding:.3rem .7rem;text-align:right;border-bottom:1px solid #d8dee4;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}code{background:#f6f8fa;padding:.1em .3em;border-radius:4px}
 pre code{padding:0}math[display=block]{margin:.8rem 0}

@@ -82,18 +82,21 @@ def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def results_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary as people read it: mean ± standard deviation over runs, a command a row."""
+    shown = summary[["network", "search", "query → gallery", "runs"]].astype(str)
+    for label in ("R1", "R10", "mAP", "mINP"):
+        spread = [f" ± {sd:.1f}" if sd == sd else "" for sd in summary[f"{label} sd"]]
+        shown[label] = [f"{mean:.1f}{sd}" for mean, sd in zip(summary[label], spread, strict=True)]
+    return shown.assign(command=summary["command"])
+
+
 def as_markdown(summary: pd.DataFrame) -> str:
-    """The summary as a table for README.md: mean ± standard deviation, a command a row."""
-    shown = ["R1", "R10", "mAP", "mINP"]
-    head = ["network", "search", "query → gallery", "runs", *shown, "command"]
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    for _, row in summary.iterrows():
-        cells = [row["network"], row["search"], row["query → gallery"], str(row["runs"])]
-        for label in shown:
-            spread = row[f"{label} sd"]
-            cells.append(f"{row[label]:.1f}" + ("" if pd.isna(spread) else f" ± {spread:.1f}"))
-        lines.append("| " + " | ".join([*cells, f"`{row['command']}`"]) + " |")
-    return "\n".join(lines) + "\n"
+    """`results_table` for README.md."""
+    table = results_table(summary)
+    table["command"] = "`" + table["command"] + "`"
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
 def _command(study: Study, dataset: str, variant: str, group: pd.DataFrame) -> str:
