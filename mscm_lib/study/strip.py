@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -31,8 +32,7 @@ def strip_all(destination: Path | str) -> None:
     stages that run as commands.
     """
     root, destination = project_root(), Path(destination)
-    sources = {name: normalise(text) for name, text in _library(root).items()}
-    imports = {name: _imports(text, name, sources) for name, text in sources.items()}
+    library = read_library()
     shutil.rmtree(destination, ignore_errors=True)
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         notebook = read_notebook(path)
@@ -40,11 +40,11 @@ def strip_all(destination: Path | str) -> None:
         code = code_of(notebook)
         folder = destination / "code" / path.stem
         write_text(folder / "notebook.py", code)
-        _write_modules(folder, closure(_imports(code, "", sources), imports), sources)
+        _write_modules(folder, library.reached_by(code))
     for entry, modules in COMMANDS.items():
+        start = "".join(f"import {module}\n" for module in modules)
         drawing = entry in ("figures", "reports")
-        found = closure(set(modules), imports, follow_drawing=drawing)
-        _write_modules(destination / "code" / entry, found, sources)
+        _write_modules(destination / "code" / entry, library.reached_by(start, drawing))
 
 
 COMMANDS = {
@@ -54,6 +54,29 @@ COMMANDS = {
     "figures": [f"{PACKAGE}.reports.figures"],
     "reports": [f"{PACKAGE}.reports.pages"],
 }
+
+
+@dataclass(frozen=True)
+class Library:
+    """The library's modules by dotted name: their normalised source, and what each imports."""
+
+    sources: dict[str, str]
+    imports: dict[str, set[str]]
+
+    def reached_by(self, code: str, follow_drawing: bool = False) -> dict[str, str]:
+        """Sources of every module that ``code`` imports, directly or not, sorted by name."""
+        start = _imports(code, "", self.sources)
+        return {
+            name: self.sources[name]
+            for name in sorted(closure(start, self.imports, follow_drawing))
+        }
+
+
+def read_library() -> Library:
+    """The library as it stands below the project's root."""
+    sources = {name: normalise(text) for name, text in _library(project_root()).items()}
+    imports = {name: _imports(text, name, sources) for name, text in sources.items()}
+    return Library(sources, imports)
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
@@ -137,6 +160,6 @@ def _imports(source: str, importer: str, sources: dict[str, str]) -> set[str]:
     return found - {importer}
 
 
-def _write_modules(folder: Path, modules: set[str], sources: dict[str, str]) -> None:
-    for name in sorted(modules):
-        write_text(folder / f"{name}.py", sources[name])
+def _write_modules(folder: Path, modules: dict[str, str]) -> None:
+    for name, source in modules.items():
+        write_text(folder / f"{name}.py", source)
