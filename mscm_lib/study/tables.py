@@ -31,6 +31,8 @@ def write_tables() -> None:
     """Write ``results/<study>/tables`` from what the chosen study's runs left.
 
     - ``metrics.csv``: a row for each run, search and feature: means over gallery trials, as fractions
+    - ``identities.csv``: a row for each run, search and searched person: mean AP and rank-1 of the
+      reported feature over that person's queries and galleries, from which intervals are drawn
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
     - ``provenance.json``: of every run
@@ -44,6 +46,8 @@ def write_tables() -> None:
     with atomic_path(resolve(f"results/{study.name}/tables")) as folder:
         folder.mkdir()
         write_text(folder / "metrics.csv", metrics.to_csv(index=False, float_format="%.6f"))
+        identities = pd.concat(_identities(study), ignore_index=True)
+        write_text(folder / "identities.csv", identities.to_csv(index=False, float_format="%.6f"))
         histories = pd.concat(_histories(study), ignore_index=True)
         write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
@@ -122,6 +126,24 @@ def _all_rows(study: Study) -> Iterator[dict[str, Any]]:
                 **row,
                 "reported": _reported(row, config),
             }
+
+
+def _identities(study: Study) -> Iterator[pd.DataFrame]:
+    for run in study.runs():
+        config = resolve_run(study, run.dataset, run.variant)
+        path = resolve(f"runs/evaluate/{run.folder}/queries.csv")
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; `dvc repro` makes it")
+        queries = pd.read_csv(path)
+        reported = queries.apply(lambda row, config=config: _reported(row, config), axis=1)
+        queries = queries[reported & queries["valid"]]
+        hits = queries.assign(hit=queries["first_hit"] == 1, scoring=queries["scoring"].fillna(""))
+        groups = hits.groupby(["search", "scoring", "query_id"])
+        table = groups.agg(queries=("ap", "size"), ap=("ap", "mean"), hit=("hit", "mean"))
+        table = table.reset_index()
+        for place, key in enumerate(RUN):
+            table.insert(place, key, getattr(run, key))
+        yield table
 
 
 def _reported(row: dict[str, Any], config: RunConfig) -> bool:
