@@ -61,8 +61,12 @@ def broken_links(stem: str) -> list[str]:
 
 def headings(path: Path) -> set[str]:
     """The names by which links reach a notebook's headings."""
-    found = (match for cell in _prose(path) for match in _HEADING.findall(cell))
-    return {text.replace(" ", "-") for text in found}
+    return {anchor(text) for cell in _prose(path) for text in _HEADING.findall(cell)}
+
+
+def anchor(heading: str) -> str:
+    """A heading's name in a link, as JupyterLab and nbconvert make it; the book keeps to it."""
+    return heading.replace(" ", "-")
 
 
 def results_state() -> pd.DataFrame:

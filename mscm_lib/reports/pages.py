@@ -95,7 +95,7 @@ def render(executed: Path, stem: str) -> tuple[str, str]:
     """
     ran = read_notebook(executed)
     source = read_notebook(resolve(f"notebooks/{stem}.ipynb"))
-    notebook = _with_prose(ran, source)
+    notebook = with_prose(ran, source)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = formulas(cell.source)
@@ -109,7 +109,8 @@ def render(executed: Path, stem: str) -> tuple[str, str]:
     return body, heading.splitlines()[0].lstrip("# ")
 
 
-def _with_prose(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def with_prose(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The executed notebook with the present source's prose, if the code is still the same."""
     injected = [c for c in ran.cells if "injected-parameters" in c.metadata.get("tags", [])]
     executed = [c for c in ran.cells if c.cell_type == "code" and c not in injected]
     wanted = [c for c in source.cells if c.cell_type == "code"]

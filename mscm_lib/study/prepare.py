@@ -27,8 +27,13 @@ def prepare(dataset: str) -> PackedDataset:
 
 
 def ensure_prepared(dataset: str) -> PackedDataset:
-    """The packed dataset, made now where it is not there yet (as a notebook on its own wants)."""
+    """The packed dataset, made now where it is not there yet (as a notebook on its own wants).
+
+    Drawn datasets are drawn again where the arrays are of other settings or another size. Packed
+    arrays of a real dataset do without its images, and are taken as they are.
+    """
     definition: DataDefinition = find_study(dataset).data[dataset]
-    if not (definition.folder / "manifest.json").is_file():
-        return prepare(dataset)
-    return open_packed(definition.folder)
+    packed = (definition.folder / "manifest.json").is_file()
+    if packed and definition.reader != "generated":
+        return open_packed(definition.folder)
+    return prepare(dataset)

@@ -5,7 +5,7 @@ import pytest
 
 from mscm_lib.errors import DataError
 from mscm_lib.paths import project_root
-from mscm_lib.reports.pages import _with_prose, formulas, page
+from mscm_lib.reports.pages import with_prose, formulas, page
 from mscm_lib.reports.readme import refreshed
 
 
@@ -30,7 +30,7 @@ def _notebook(prose, output=None):
 
 
 def test_prose_is_todays_and_outputs_are_the_runs():
-    merged = _with_prose(_notebook("old words", "3\n"), _notebook("new words"))
+    merged = with_prose(_notebook("old words", "3\n"), _notebook("new words"))
     assert [c.source for c in merged.cells] == ["new words", "seed = 0", "seed = 3", "print(seed)"]
     assert merged.cells[-1].outputs[0].text == "3\n"
 
@@ -38,7 +38,7 @@ def test_prose_is_todays_and_outputs_are_the_runs():
 def test_a_run_of_other_code_is_shown_as_it_ran():
     ran, source = _notebook("old words", "3\n"), _notebook("new words")
     source.cells[-1].source = "print(seed + 1)"
-    assert _with_prose(ran, source) is ran
+    assert with_prose(ran, source) is ran
 
 
 def test_a_page_loads_nothing():
