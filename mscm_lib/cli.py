@@ -50,13 +50,13 @@ def _study(options: argparse.Namespace) -> int:
 
 def _preset(options: argparse.Namespace) -> int:
     from mscm_lib.files import write_text
-    from mscm_lib.study.settings import load_study, preset_paths
+    from mscm_lib.study.settings import load_study, preset_paths, study_text
 
     known = {path.stem: path for path in preset_paths()}
     if options.name not in known:
         raise ConfigError(f"no preset {options.name!r}; there are: {', '.join(known)}")
     study = load_study(known[options.name])
-    write_text(resolve("params.yaml"), known[options.name].read_text(encoding="utf-8"))
+    write_text(resolve("params.yaml"), study_text(known[options.name]))
     print(f"params.yaml now describes: {study.title}. Make it with: make study")
     return 0
 

@@ -23,7 +23,7 @@ from mscm_lib.data.generated.settings import Layout
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.settings import load_study
+from mscm_lib.study.settings import load_study, study_text
 
 SIZES = {"height": 64, "width": 32}
 RUN: dict[str, Any] = {
@@ -79,7 +79,7 @@ def _layout(name: str) -> Layout:
 def write_params(root: Path, preset: str) -> None:
     """The preset's own params.yaml below ``root``, at miniature sizes; nothing else differs."""
     path = resolve(f"presets/{preset}.yaml")
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = yaml.safe_load(study_text(path))
     for definition in values["data"].values():
         definition.update(SIZES)
     values["title"] = f"Rehearsal on a miniature tree: {values['title']}"

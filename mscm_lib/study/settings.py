@@ -14,7 +14,9 @@ from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
 
 READERS = ("generated", "sysu", "regdb", "llcm")
-STUDY_KEYS = ("study", "title", "data", "datasets", "variants", "trials", "seeds", "run")
+STUDY_KEYS = (
+    "study", "title", "data", "datasets", "variants", "reference", "trials", "seeds", "run"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Study:
     trials: tuple[int, ...]
     seeds: tuple[int, ...]
     run: Mapping[str, Any]
+    reference: str  # the variant that the others are compared with
 
     def runs(self) -> Iterator[RunName]:
         """Every training of the study, datasets first."""
@@ -100,7 +103,7 @@ def load_study(path: Path | str = "params.yaml") -> Study:
         ConfigError: a key is unknown, missing or of the wrong type, a variant is not in
             variants.yaml, or the run parameters cannot be combined.
     """
-    values = _read_yaml(resolve(path))
+    values = _parse(resolve(path), study_text(path))
     for key in values:
         if key not in STUDY_KEYS:
             raise ConfigError(unknown_key(f"key in {path}", key, list(STUDY_KEYS)))
@@ -121,16 +124,40 @@ def load_study(path: Path | str = "params.yaml") -> Study:
         tuple(values["trials"]),
         tuple(values["seeds"]),
         values["run"],
+        values["reference"],
     )
     for dataset in data:
         for variant in study.variants:
             resolve_run(study, dataset, variant)
+    if study.reference not in study.variants:
+        raise ConfigError(
+            f"{path}: reference = {study.reference!r}: expected one of {list(study.variants)}"
+        )
     return study
+
+
+def study_text(path: Path | str) -> str:
+    """A study's description as params.yaml keeps it: a preset with what it is based on.
+
+    A preset may begin with ``base: name.yaml``, a file beside it whose keys it shares with other
+    presets: the same data and run parameters, and so the same runs, made once.
+
+    Raises:
+        ConfigError: the file or its base is missing.
+    """
+    path = resolve(path)
+    text = _read(path)
+    first, _, rest = text.partition("\n")
+    if not first.startswith("base: "):
+        return text
+    base = path.with_name(first.removeprefix("base: ").strip())
+    return f"{rest.lstrip()}\n# --- from presets/{base.name}\n{_read(base)}"
 
 
 def load_variants() -> dict[str, dict[str, Any]]:
     """Variants by name: the run parameters in which each departs from the paper's recipe."""
-    return _read_yaml(project_root() / "variants.yaml")
+    path = project_root() / "variants.yaml"
+    return _parse(path, _read(path))
 
 
 def resolve_run(
@@ -169,15 +196,20 @@ def find_study(dataset: str) -> Study:
 
 
 def preset_paths() -> list[Path]:
-    """The presets' files, by name."""
-    return sorted((project_root() / "presets").glob("*.yaml"))
+    """The presets' files, by name; files that others are based on begin with an underscore."""
+    return sorted((project_root() / "presets").glob("[a-z]*.yaml"))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> str:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; expected the study's parameters") from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(values, dict):

@@ -12,6 +12,7 @@ from mscm_lib.config import RunConfig
 from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path, read_json, write_json, write_text
 from mscm_lib.paths import resolve
+from mscm_lib.study.comparison import compare_variants
 from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
 
 METRICS = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
@@ -33,6 +34,8 @@ def write_tables() -> None:
     - ``metrics.csv``: a row for each run, search and feature: means over gallery trials, as fractions
     - ``identities.csv``: a row for each run, search and searched person: mean AP and rank-1 of the
       reported feature over that person's queries and galleries, from which intervals are drawn
+    - ``comparison.csv``: every variant's mAP and rank-1 with intervals, its paired difference from
+      the study's reference, and whether that is more than luck (see `mscm_lib.study.comparison`)
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
     - ``provenance.json``: of every run
@@ -48,6 +51,8 @@ def write_tables() -> None:
         write_text(folder / "metrics.csv", metrics.to_csv(index=False, float_format="%.6f"))
         identities = pd.concat(_identities(study), ignore_index=True)
         write_text(folder / "identities.csv", identities.to_csv(index=False, float_format="%.6f"))
+        comparison = pd.concat(_comparisons(identities, study), ignore_index=True)
+        write_text(folder / "comparison.csv", comparison.to_csv(index=False, float_format="%.3f"))
         histories = pd.concat(_histories(study), ignore_index=True)
         write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
@@ -144,6 +149,17 @@ def _identities(study: Study) -> Iterator[pd.DataFrame]:
         for place, key in enumerate(RUN):
             table.insert(place, key, getattr(run, key))
         yield table
+
+
+def _comparisons(identities: pd.DataFrame, study: Study) -> Iterator[pd.DataFrame]:
+    groups = ["dataset", "search", "scoring"]
+    # where trials are splits, a person of one split is searched by that split's own network
+    persons = identities["trial"].astype(str) + "/" + identities["query_id"].astype(str)
+    for key, group in identities.assign(query_id=persons).groupby(groups, sort=False):
+        for metric, label in (("ap", "mAP"), ("hit", "R1")):
+            table = compare_variants(group, study.reference, metric)
+            names = {**dict(zip(groups, map(str, key), strict=True)), "metric": label}
+            yield table.assign(**names)[[*names, *table.columns]]
 
 
 def _reported(row: dict[str, Any], config: RunConfig) -> bool:

@@ -35,6 +35,7 @@ def study(tmp_path_factory):
         "data": {"tiny": data},
         "datasets": ["tiny"],
         "variants": ["mscmnet"],
+        "reference": "mscmnet",
         "seeds": [0],
     }
     params["run"] = params["run"] | {

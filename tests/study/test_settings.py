@@ -6,7 +6,14 @@ import yaml
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root
 from mscm_lib.study.notebook import Parameters
-from mscm_lib.study.settings import find_study, load_study, load_variants, preset_paths, resolve_run
+from mscm_lib.study.settings import (
+    find_study,
+    load_study,
+    load_variants,
+    preset_paths,
+    resolve_run,
+    study_text,
+)
 
 PRESETS = {path.stem: path for path in preset_paths()}
 
@@ -16,14 +23,38 @@ def test_the_quick_study_is_the_default():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_valid_and_uses_its_own_data_alone(name):
+def test_every_preset_is_valid_and_needs_no_other_data(name):
     study = load_study(PRESETS[name])
     assert study.name == name
     assert list(study.runs())
-    others = {
-        key for other, path in PRESETS.items() if other != name for key in load_study(path).data
-    }
-    assert not others & set(study.data)
+    readers = {definition.reader for definition in study.data.values()}
+    assert readers == ({name} if name in ("sysu", "regdb", "llcm") else {"generated"})
+
+
+def test_datasets_of_one_name_are_the_same_in_every_preset():
+    """Their runs and packed arrays share folders, and so are made once."""
+    found = {}
+    for path in PRESETS.values():
+        study = load_study(path)
+        for key, definition in study.data.items():
+            assert found.setdefault(key, (definition, study.run)) == (definition, study.run), path
+
+
+def test_a_reference_that_is_no_variant_of_the_study_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="reference = 'baseline'"):
+        load_study(_write(tmp_path, variants=["mscmnet"]))
+
+
+def test_a_preset_on_a_base_becomes_one_whole_text(tmp_path):
+    whole = PRESETS["quick"].read_text()
+    (tmp_path / "_base.yaml").write_text(whole.replace("study: quick\n", ""))
+    (tmp_path / "own.yaml").write_text("base: _base.yaml\nstudy: own\n")
+    assert load_study(tmp_path / "own.yaml").name == "own"
+    text = study_text(tmp_path / "own.yaml")
+    assert yaml.safe_load(text) == yaml.safe_load(whole) | {"study": "own"}
+    (tmp_path / "_base.yaml").unlink()
+    with pytest.raises(ConfigError, match="_base.yaml: no such file"):
+        study_text(tmp_path / "own.yaml")
 
 
 def test_the_papers_studies_keep_the_papers_recipe():
