@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PRESET ?= quick
 
-.PHONY: help setup study preset rehearse test lint lab lock clean distclean
+.PHONY: help setup study preset rehearse book test lint lab lock clean distclean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|s
 
 rehearse: setup ## run the paper's three studies on miniature emulated trees
 	@mscm rehearse
+
+book: setup ## a static site of all notebooks, with search: build/book/html/index.html
+	@mscm book
 
 test: setup ## lint, types and the whole test suite
 	@bash scripts/test.sh

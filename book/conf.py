@@ -31,6 +31,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "use_download_button": True,
     "home_page_in_toc": True,
+    "footer_content_items": [],
 }
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system has it
 
@@ -45,8 +46,16 @@ mathjax2_config = {
         "ignoreClass": "tex2jax_ignore|mathjax_ignore",
         "processClass": "tex2jax_process|mathjax_process|math|text_html",
     },
-    "HTML-CSS": {"availableFonts": [], "webFont": "STIX-Web", "preferredFont": None},
+    "HTML-CSS": {
+        "availableFonts": [],
+        "preferredFont": None,
+        "webFont": "STIX-Web",
+        "scale": 95,
+        # its empty font is about:blank otherwise, which browsers report as an error
+        "styles": {"@font-face": {"font-family": "MathJax_Blank", "src": "local('none')"}},
+    },
     "messageStyle": "none",
     "showMathMenu": False,
 }
 myst_update_mathjax = False
+html_assets_policy = "always"  # tables that code writes hold formulas too

@@ -97,6 +97,12 @@ def _reports(options: argparse.Namespace) -> None:
     write_reports()
 
 
+def _book(options: argparse.Namespace) -> None:
+    from mscm_lib.reports.book import build_book
+
+    print(f"\nThe book is made. Open {build_book().relative_to(project_root())}")
+
+
 def _rehearse(options: argparse.Namespace) -> None:
     from mscm_lib.study.rehearsal import rehearse
 
@@ -157,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     add("figures", _figures, "draw results/<study>/figures from the tables")
     add("reports", _reports, "render the executed notebooks and the index page")
     add("readme", _readme, "write the results table into README.md")
+    add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
     rehearse.add_argument("names", nargs="*", help="sysu, regdb, llcm; all when none is named")
     doctor = add(

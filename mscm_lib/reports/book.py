@@ -161,7 +161,9 @@ def contents(found: Mapping[str, list[Page]]) -> str:
     blocks = []
     for chapter, pages in found.items():
         lines = [f"{page.entry} <{page.stem}>" for page in pages]
-        blocks.append("\n".join(["```{toctree}", f":caption: {chapter}", "", *lines, "```"]))
+        blocks.append(
+            "\n".join(["```{toctree}", ":maxdepth: 1", f":caption: {chapter}", "", *lines, "```"])
+        )
     blocks.append("\n".join(["```{toctree}", ":caption: Working on it", "", *PAGES, "```"]))
     return "\n\n".join(blocks)
 
