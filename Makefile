@@ -4,8 +4,9 @@ SHELL := bash
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PRESET ?= quick
+EXPERIMENT ?=
 
-.PHONY: help setup study preset rehearse book test lint lab lock clean distclean
+.PHONY: help setup study preset experiments rehearse book test lint lab lock clean distclean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +19,9 @@ study: setup ## make the chosen study: train, evaluate, tables, figures, reports
 
 preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm
 	@mscm preset $(PRESET)
+
+experiments: setup ## make the experiments, or one: make experiments EXPERIMENT=alpha (hours on a CPU)
+	@mscm experiments $(EXPERIMENT)
 
 rehearse: setup ## run the paper's three studies on miniature emulated trees
 	@mscm rehearse

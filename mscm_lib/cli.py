@@ -109,6 +109,12 @@ def _rehearse(options: argparse.Namespace) -> None:
     rehearse(options.names or ("sysu", "regdb", "llcm"))
 
 
+def _experiments(options: argparse.Namespace) -> None:
+    from mscm_lib.study.experiments import run_experiments
+
+    run_experiments(options.names)
+
+
 def _readme(options: argparse.Namespace) -> None:
     from mscm_lib.reports.readme import refresh
 
@@ -166,6 +172,10 @@ def _parser() -> argparse.ArgumentParser:
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
     rehearse.add_argument("names", nargs="*", help="sysu, regdb, llcm; all when none is named")
+    experiments = add("experiments", _experiments, "make the experiments on the generated people")
+    experiments.add_argument(
+        "names", nargs="*", help="presets on _lab.yaml; all when none is named"
+    )
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
     )

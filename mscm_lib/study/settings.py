@@ -137,13 +137,14 @@ def load_study(path: Path | str = "params.yaml") -> Study:
 
 
 def study_text(path: Path | str) -> str:
-    """A study's description as params.yaml keeps it: a preset with what it is based on.
+    """A study's description as params.yaml keeps it: a preset joined with what it is based on.
 
-    A preset may begin with ``base: name.yaml``, a file beside it whose keys it shares with other
-    presets: the same data and run parameters, and so the same runs, made once.
+    A preset may begin with ``base: name.yaml``, a file beside it that it shares with other presets.
+    Its own keys win; the entries of mappings (``data``, ``run``) are joined, and of ``data`` those
+    that ``datasets`` names are kept.
 
     Raises:
-        ConfigError: the file or its base is missing.
+        ConfigError: the file or its base is missing or no YAML.
     """
     path = resolve(path)
     text = _read(path)
@@ -151,7 +152,14 @@ def study_text(path: Path | str) -> str:
     if not first.startswith("base: "):
         return text
     base = path.with_name(first.removeprefix("base: ").strip())
-    return f"{rest.lstrip()}\n# --- from presets/{base.name}\n{_read(base)}"
+    values = _parse(base, _read(base))
+    for key, value in _parse(path, rest).items():
+        joined = values.get(key)
+        values[key] = {**joined, **value} if isinstance(joined, dict) else value
+    values["data"] = {k: v for k, v in values["data"].items() if k in values["datasets"]}
+    ordered = {key: values[key] for key in STUDY_KEYS if key in values} | values
+    head = f"# presets/{path.name} on presets/{base.name}, joined by: mscm preset {path.stem}\n"
+    return head + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
 
 
 def load_variants() -> dict[str, dict[str, Any]]:

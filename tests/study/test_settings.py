@@ -1,10 +1,12 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from mscm_lib.errors import ConfigError
+from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import project_root
+from mscm_lib.study import experiments
 from mscm_lib.study.notebook import Parameters
 from mscm_lib.study.settings import (
     find_study,
@@ -117,3 +119,26 @@ def test_notebook_parameters_are_checked_by_name():
         given.run_config("output")
     with pytest.raises(ConfigError, match="unknown parameter"):
         given.take("dataset", "variant")
+
+
+def test_experiments_share_their_runs_and_leave_the_chosen_study_alone(tmp_path, monkeypatch):
+    chosen = (project_root() / "params.yaml").read_text()
+    seen = []
+    for path in ("presets", "dvc.yaml", "variants.yaml", "params.yaml", "mscm_lib"):
+        (tmp_path / path).symlink_to(project_root() / path)
+    (tmp_path / "params.yaml").unlink()
+    (tmp_path / "params.yaml").write_text(chosen)
+    monkeypatch.chdir(tmp_path)
+
+    def repro(command, cwd):
+        seen.append(load_study().name)
+        return SimpleNamespace(returncode=int(len(seen) == 2))
+
+    monkeypatch.setattr(experiments.subprocess, "run", repro)
+    with pytest.raises(StudyError, match="experiment 'losses' stopped"):
+        experiments.run_experiments(["alpha", "losses"])
+    assert seen == ["alpha", "losses"]
+    assert (tmp_path / "params.yaml").read_text() == chosen
+    with pytest.raises(ConfigError, match="did you mean 'alpha'"):
+        experiments.run_experiments(["aplha"])
+    assert set(experiments.experiments()) < set(PRESETS)

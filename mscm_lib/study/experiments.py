@@ -1,0 +1,48 @@
+"""The experiments on the generated benchmark, one after the other, with the runs they share."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.files import write_text
+from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.settings import load_study, preset_paths, study_text
+
+BASE = "base: _lab.yaml"
+
+
+def experiments() -> list[str]:
+    """Names of the presets that are experiments: those on the common base."""
+    return [p.stem for p in preset_paths() if p.read_text(encoding="utf-8").startswith(BASE)]
+
+
+def run_experiments(names: Sequence[str] = ()) -> None:
+    """Make the named experiments' results, or all; the chosen study is the same afterwards.
+
+    Raises:
+        ConfigError: no experiment has that name.
+        StudyError: a stage failed; its own message stands above.
+    """
+    known = experiments()
+    for name in names:
+        if name not in known:
+            raise ConfigError(unknown_key("experiment", name, known))
+    chosen = resolve("params.yaml").read_text(encoding="utf-8")
+    try:
+        for name in names or known:
+            write_text(resolve("params.yaml"), study_text(f"presets/{name}.yaml"))
+            study = load_study()
+            print(f"\n{study.title}: {sum(1 for _ in study.runs())} runs", flush=True)
+            if subprocess.run(["dvc", "repro"], cwd=project_root()).returncode:
+                raise StudyError(
+                    f"the experiment {name!r} stopped; mend what is named above and start it "
+                    "again: what is finished stays, and training goes on where it was"
+                )
+    finally:
+        write_text(resolve("params.yaml"), chosen)
+    print("\nWhere to look:")
+    for name in names or known:
+        print(f"  results/{name}/reports/index.html")
