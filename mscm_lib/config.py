@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mscm_lib.errors import ConfigError
+from mscm_lib.settings import SETTINGS, choices
 
 Streams = Literal["quadruple-unshared", "quadruple-shared", "dual"]
 MultiScale = Literal[
@@ -40,7 +41,9 @@ class RunConfig:
     """Parameters of one training and its evaluation; the defaults are the paper's recipe.
 
     Sizes are pixels, rates are per step, epochs count from 0. The sections follow the method:
-    data, network, loss, schedule, augmentation, evaluation.
+    data, network, loss, schedule, augmentation, evaluation. Where the authors' release departs
+    from their paper, both sides stand beside the switch; ``setting: released`` given to
+    `from_mapping` takes the release's side of all of them (see `mscm_lib.settings`).
     """
 
     # --- data: a key of params.yaml's `data` section; the folder of its packed arrays ("" = default)
@@ -63,8 +66,10 @@ class RunConfig:
     # --- loss
     metric_loss: MetricLoss = "qct"
     metric_weight: float = 1.0
-    margin: float = 0.7
-    alpha: float = 0.05
+    margin: float = 0.7  # of QCT; the release fixes 0.7 and ignores its command line's
+    alpha: float = 0.05  # paper 0.05; release 0: its quadruple-center term is off
+    # paper "cross": features approach centers of the other modality; release (if α were not 0)
+    # "own": the feature's own stream
     pairing: Pairing = "cross"
     # --- batch and schedule
     identities_per_batch: int = 6
@@ -74,7 +79,7 @@ class RunConfig:
     head_rate: float = 0.1  # neck and classifier
     trunk_rate: float = 0.01  # everything else
     warmup_epochs: int = 10
-    milestones: tuple[int, ...] = (25, 90, 120)
+    milestones: tuple[int, ...] = (25, 90, 120)  # the released code; its log shows (25, 80)
     momentum: float = 0.9
     weight_decay: float = 5e-4
     precision: Precision = "auto"  # auto: bfloat16 where the device has it, float16 with scaling
@@ -95,14 +100,15 @@ class RunConfig:
     # --- validation and choice of the epoch
     validation: Literal["merged", "held-out"] = "merged"
     validate_every: int = 0  # epochs between retrievals on held-out identities; 0: never
+    # the release keeps the epoch that is best on the test gallery: "best-test"
     selection: Literal["last", "best-validation", "best-test"] = "last"
     # --- evaluation
-    feature: Literal["neck", "pooled", "mix"] = "neck"
+    feature: Literal["neck", "pooled", "mix"] = "neck"  # the release's LLCM test: "mix"
     mix_weight: float = 0.5  # of the neck feature's scores, where feature = "mix"
     draw: Literal["agw", "official"] = "agw"
     shots: int = 1
     gallery_trials: int = 10
-    flip: bool = False
+    flip: bool = False  # one LLCM script of the release averages over mirrored images
     rerank: bool = False
 
     def __post_init__(self) -> None:
@@ -115,6 +121,9 @@ class RunConfig:
     def from_mapping(cls, *layers: Mapping[str, Any]) -> RunConfig:
         """Defaults overridden by each mapping in turn, the last one winning.
 
+        The key ``setting`` ("paper" or "released") stands for all parameters in which these two
+        differ; what its own mapping or a later one spells out wins over it.
+
         Raises:
             ConfigError: a key is unknown (the nearest known one is named), a value is of the wrong
                 type or out of range, or two values cannot be combined.
@@ -122,9 +131,15 @@ class RunConfig:
         merged: dict[str, Any] = {}
         for layer in layers:
             for key in layer:
-                if key not in _HINTS:
-                    raise ConfigError(unknown_key("parameter", key, list(_HINTS)))
-            merged.update(layer)
+                if key not in _HINTS and key != "setting":
+                    raise ConfigError(unknown_key("parameter", key, [*_HINTS, "setting"]))
+            own = dict(layer)
+            if "setting" in own:
+                name = own.pop("setting")
+                if name not in SETTINGS:
+                    raise ConfigError(unknown_key("setting", str(name), list(SETTINGS)))
+                merged.update(choices(name))
+            merged.update(own)
         return cls(**merged)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """The `paper` and `released` settings: network, loss, schedule and choice of the epoch, by name.
 
 Where the authors' release departs from their paper, or from good practice, `DEPARTURES` says by
-which parameter each side is chosen here, or why there is nothing to choose.
+which parameter each side is chosen here, or why there is nothing to choose. One parameter chooses
+them all: ``setting: released`` in params.yaml's ``run`` or in a variant, ``-p setting released``
+for a notebook, ``RunConfig.from_mapping({"setting": "released"})`` in Python.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError
 
 _COMMON: dict[str, Any] = {
     "backbone": "resnet50",
@@ -142,12 +141,11 @@ DEPARTURES: tuple[Departure, ...] = (
 )  # fmt: skip
 
 
-def setting(name: str) -> dict[str, Any]:
-    """A setting's run parameters, to be overridden by a dataset's or a variant's own.
-
-    Raises:
-        ConfigError: the name is neither "paper" nor "released".
-    """
-    if name not in SETTINGS:
-        raise ConfigError(unknown_key("setting", name, list(SETTINGS)))
-    return dict(SETTINGS[name])
+def choices(name: str) -> dict[str, Any]:
+    """What the setting decides: its values of the parameters in which the settings differ."""
+    first, *others = SETTINGS.values()
+    return {
+        key: value
+        for key, value in SETTINGS[name].items()
+        if any(other[key] != first[key] for other in others)
+    }

@@ -18,6 +18,7 @@ from mscm_lib.losses.common import (
     row_distances,
     row_labels,
     same_identity,
+    weighted_mean,
 )
 
 STREAMS = 4
@@ -55,7 +56,9 @@ class QuadrupleCenterTripletLoss(nn.Module):
     where c^{other modality} is an identity's mean over both streams of the other modality,
     c^{stream} its mean over one stream, π the ``pairing``, and c its mean over all four streams.
     The separation's mean runs over features, so an identity counts as often as it has some. With a
-    single identity in the batch the separation is zero.
+    single identity in the batch the separation is zero. Where the batch has an identity in one
+    modality alone, its features miss a center to approach: they do not count in that mean, and
+    are separated from the others all the same.
 
     Source: quadruple center triplet loss of arXiv 2311.14395; α = 0 is what its public release
     computes, and "own" the pairing it would use with α > 0.
@@ -86,47 +89,49 @@ class QuadrupleCenterTripletLoss(nn.Module):
 
         Args:
             pooled: (4B, D) features, stream by stream.
-            labels: (4B,) identities, the same for every stream; or (B,) for one stream.
+            labels: (4B,) identities, row b of each stream the same; or (B,) for one stream.
 
         Raises:
-            ProtocolError: the rows are not four streams, or the streams' labels differ (on a GPU
-                the device asserts the latter).
+            ProtocolError: the rows are not four streams, or their labels are not in the streams'
+                order (on a GPU the device asserts the latter).
         """
         if not len(pooled):
             return pooled.sum()
-        dual, quadruple, hinges, others = self._measure(pooled, labels)
-        centers = (1 - self.alpha) * dual.mean() + self.alpha * quadruple.mean()
-        return 0.5 * (centers + _separation(hinges, others))
+        dual, quadruple, separation, _ = self._measure(pooled, labels)
+        return 0.5 * ((1 - self.alpha) * dual + self.alpha * quadruple + separation)
 
     @torch.no_grad()
     def terms(self, pooled: Tensor, labels: Tensor) -> QuadrupleCenterTerms:
         """The loss's parts before they are weighted, for watching; arguments as in `forward`."""
-        dual, quadruple, hinges, others = self._measure(pooled, labels)
-        active = ((hinges > 0) & others).sum() / others.sum().clamp_min(1)
-        separation = _separation(hinges, others)
-        return QuadrupleCenterTerms(dual.mean(), quadruple.mean(), separation, active)
+        return self._measure(pooled, labels)
 
-    def _measure(self, pooled: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Dual and quadruple distances (4, B); hinges (4B, B) and which of them count (4B, B).
-
-        Column b of the latter two is the center of the identity of pair b over all streams. The
-        four streams have the same labels, so the mean over pairs is the mean over features.
-        """
+    def _measure(self, pooled: Tensor, labels: Tensor) -> QuadrupleCenterTerms:
         with full_precision(pooled) as features:
-            labels = self._pair_labels(features, labels)  # (B,)
-            streams = features.unflatten(0, (STREAMS, len(labels)))  # (4, B, D)
-            same = same_identity(labels)  # (B, B)
-            centers = mean_of(same, streams)  # (4, B, D), of pair b's identity in each stream
-            visible, infrared = centers[:2].mean(dim=0), centers[2:].mean(dim=0)  # (B, D)
-            dual = row_distances(streams, torch.stack([infrared, infrared, visible, visible]))
-            paired = torch.stack([centers[stream] for stream in PAIRINGS[self.pairing]])
-            quadruple = row_distances(streams, paired)
-            distances = all_distances(features, centers.mean(dim=0))  # (4B, B)
+            labels = self._stream_labels(features, labels)  # (4, B)
+            rows = torch.arange(labels.numel(), device=labels.device).view_as(labels)
+            stream = rows // labels.shape[1]  # (4, B) 0, …; 1, …; 2, …; 3, …
+            paired = torch.stack([stream[place] for place in PAIRINGS[self.pairing]])
+            same = same_identity(labels.flatten())  # (n, n)
+            across = (stream >= 2).view(-1, 1) != (stream >= 2).view(1, -1)
+            along = paired.view(-1, 1) == stream.view(1, -1)
+            dual = _approach(features, same & across)
+            quadruple = _approach(features, same & along)
+            # Rows of both views show the same identity: the centers of one view's rows will do.
+            members = same.unflatten(0, (STREAMS, -1))[::2].flatten(0, 1)  # (2B, n)
+            distances = all_distances(features, mean_of(members, features))  # (n, 2B)
             hinges = functional.relu(self.margin - distances)
-            return dual, quadruple, hinges, ~same.repeat(STREAMS, 1)
+            others = ~members.T  # (n, 2B)
+            separation = (hinges * others).sum(dim=1) / others.sum(dim=1).clamp_min(1)
+            active = ((hinges > 0) & others).sum() / others.sum().clamp_min(1)
+            return QuadrupleCenterTerms(dual, quadruple, separation.mean(), active)
 
-    def _pair_labels(self, features: Tensor, labels: Tensor) -> Tensor:
-        """(B,) labels of one stream, checked to be those of all four."""
+    def _stream_labels(self, features: Tensor, labels: Tensor) -> Tensor:
+        """(4, B) labels, checked to come stream by stream.
+
+        The two views of a modality show the same images, so their labels are equal. The two
+        modalities' labels are equal too, or the batch has other people in one than in the other;
+        the same people in another order, or no person in common, is a batch in a wrong order.
+        """
         labels = row_labels(features, labels)
         if len(labels) % STREAMS:
             raise ProtocolError(
@@ -134,14 +139,19 @@ class QuadrupleCenterTripletLoss(nn.Module):
                 "V_c, I_g, I_c in this order"
             )
         streams = labels.unflatten(0, (STREAMS, -1))  # (4, B)
+        visible, infrared = streams[0], streams[2]
+        views = (streams[1] == visible).all() & (streams[3] == infrared).all()
+        permuted = (visible.sort().values == infrared.sort().values).all()
+        shared = (visible[:, None] == infrared[None, :]).any()
         require(
-            (streams == streams[0]).all(),
+            views & ((visible == infrared).all() | (shared & ~permuted)),
             "the labels of the four streams differ: rows must come stream by stream (all of V_g, "
             "then V_c, I_g, I_c), each with the same identities in the same order",
         )
-        return streams[0]
+        return streams
 
 
-def _separation(hinges: Tensor, others: Tensor) -> Tensor:
-    """Mean over features of the mean hinge of other identities; 0 where there is no other."""
-    return ((hinges * others).sum(dim=1) / others.sum(dim=1).clamp_min(1)).mean()
+def _approach(features: Tensor, members: Tensor) -> Tensor:
+    """Mean distance of the features (n, D) to the means of their members (n, n); 0 without any."""
+    distances = row_distances(features, mean_of(members, features))  # (n,)
+    return weighted_mean(distances, members.any(dim=1).to(distances.dtype))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mscm_lib.config import ALB_SOURCES
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import file_digest
 from mscm_lib.models.network import MSCMNet
@@ -35,6 +37,11 @@ _ALB_PARTS = {
     "broad": "ATT_broad",
 }  # fmt: skip
 _SOURCE_CONV = {"stem": "ATT_narrow1", "layer1": "ATT_narrow1", "layer2": "ATT_narrow2"}
+_RELEASED = {
+    "backbone": "resnet50", "streams": "quadruple-unshared", "multi_scale": "mimb",
+    "alb_sources": ALB_SOURCES, "non_local": True,
+}  # fmt: skip
+_TOKEN_NORMS = [f"{alb}.{norm}.weight" for alb in _ALBS.values() for norm in ("ln_1", "ln_2")]
 _FIRST_NON_LOCAL = {"layer2": 2, "layer3": 3}  # block after which NL_2.0 and NL_3.0 stand
 
 _REBUILD = {"_reconstruct": np.zeros(1).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}
@@ -85,8 +92,8 @@ def load_released(
     state = checkpoint.get("net", checkpoint)
     if not isinstance(state, Mapping):
         raise CheckpointError(f"{where}: 'net' is {type(state).__name__}, expected a state dict")
-    identities = _length(state, "classifier.weight", where)
-    positions = _length(state, "layerATT0.ln_1.weight", where)
+    identities = _length(state, ("classifier.weight",), where)
+    positions = _length(state, _TOKEN_NORMS, where)
     height, width = _image_size(positions, height, width)
     net = MSCMNet(identities, height=height, width=width, head_dim=head_dim)
     used = _copy(net, state, where)
@@ -149,6 +156,27 @@ def released_names(name: str) -> tuple[str, ...]:
     return (f"{prefix}.{'W.0' if kind == 'expand' else 'W.1'}.{leaf}",)
 
 
+def released_state(net: MSCMNet) -> dict[str, Tensor]:
+    """The weights of ``net`` under the release's names, as `load_released` reads them.
+
+    Only what takes part is there; the release's dead weight is not made up.
+
+    Raises:
+        ConfigError: the network is not the release's: another backbone, other streams, other ALBs.
+    """
+    for key, expected in _RELEASED.items():
+        if (found := getattr(net.config, key)) != expected:
+            raise ConfigError(
+                f"{key} = {found!r}: the release has no name for it, only {expected!r}"
+            )
+    state: dict[str, Tensor] = {}
+    for name, tensor in net.state_dict().items():
+        theirs = released_names(name)
+        pieces = tensor.chunk(len(theirs)) if len(theirs) > 1 else [tensor]
+        state.update(zip(theirs, pieces, strict=True))
+    return state
+
+
 def _alb_name(rest: str) -> str:
     _, source, rest = rest.split(".", 2)  # blocks, stem, narrow.weight
     if rest.startswith("source."):
@@ -192,11 +220,18 @@ def _tensor(state: Mapping[str, Any], key: str, expected: list[int], where: str)
     return found
 
 
-def _length(state: Mapping[str, Any], key: str, where: str) -> int:
-    found = state.get(key)
-    if not isinstance(found, Tensor) or found.ndim == 0 or len(found) == 0:
-        raise CheckpointError(f"{where}: lacks {key!r}; expected the release's state dict")
-    return len(found)
+def _length(state: Mapping[str, Any], keys: Sequence[str], where: str) -> int:
+    """How long the tensors named ``keys`` are; what most of them say, so that `_copy` names one
+    that is cut short."""
+    found = [state[key] for key in keys if isinstance(state.get(key), Tensor)]
+    lengths = [len(tensor) for tensor in found if tensor.ndim and len(tensor)]
+    if not lengths:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in found)
+        raise CheckpointError(
+            f"{where}: {f'{keys[0]!r} has shape {shapes}' if found else f'lacks {keys[0]!r}'}; "
+            "expected the release's state dict (names to tensors)"
+        )
+    return statistics.mode(lengths)
 
 
 def _image_size(positions: int, height: int, width: int) -> tuple[int, int]:

@@ -30,10 +30,11 @@ def qct(features, labels, margin, alpha, pairing):
     for i in everything:
         stream = i // size
         other = range(2 * size, n) if stream < 2 else range(2 * size)
-        dual.append(distance(features[i], center(features, rows_where(labels, labels[i], other))))
+        if rows := rows_where(labels, labels[i], other):
+            dual.append(distance(features[i], center(features, rows)))
         first = PAIRED[pairing][stream] * size
-        rows = rows_where(labels, labels[i], range(first, first + size))
-        quadruple.append(distance(features[i], center(features, rows)))
+        if rows := rows_where(labels, labels[i], range(first, first + size)):
+            quadruple.append(distance(features[i], center(features, rows)))
         to = {y: distance(features[i], c) for y, c in centers.items()}
         hinges = [(margin - to[y]).clamp(min=0) for y in labels if y != labels[i]]
         separation.append(mean(hinges))

@@ -50,6 +50,14 @@ def test_an_identity_counts_as_often_as_it_has_features():
     compare(loss, lambda f, y: reference.qct(f, y, 4.0, 0.05, "cross"), features, labels)
 
 
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_identities_of_one_modality_follow_the_formula(pairing):
+    features, _ = batch([0, 0, 1, 1, 2])
+    labels = torch.tensor([0, 0, 1, 1, 2] * 2 + [1, 3, 1, 2, 2] * 2)
+    loss = QuadrupleCenterTripletLoss(4.0, 0.3, pairing)
+    compare(loss, lambda f, y: reference.qct(f, y, 4.0, 0.3, pairing), features, labels)
+
+
 def test_full_size_batch_keeps_five_digits():
     labels = torch.arange(3).repeat_interleave(2).tolist()
     features, labels = batch(labels, dim=2048, spread=0.3)
@@ -117,6 +125,8 @@ def test_order_of_pairs_does_not_matter_but_the_order_of_streams_does():
     [
         ([0, 0, 0, 0, 1, 1, 1, 1], 8),  # identity by identity instead of stream by stream
         ([0, 1, 1, 0, 0, 1, 0, 1], 8),  # one stream in another order
+        ([0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0], 12),  # the infrared streams in another order
+        ([0, 1, 0, 1, 0, 1, 0, 2], 8),  # an image's two views of different people
         ([0, 1, 0, 1, 0, 1], 6),  # two and a half streams
         ([0, 1, 0, 1, 0], 8),  # a label too many for one stream
     ],

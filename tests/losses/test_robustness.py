@@ -68,10 +68,12 @@ def test_one_identity_has_nothing_to_be_separated_from(name):
 
 @each_loss
 def test_a_modality_without_some_identities(name):
-    if name == "qct":
-        pytest.skip("its four streams show the same identities, and it says so where not")
-    labels = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
-    run(build(name), torch.randn(8, DIM, generator=torch.Generator().manual_seed(0)), labels)
+    labels = torch.tensor([0, 0, 1, 1] * 2 + [1, 1, 2, 3] * 2)
+    features = torch.randn(16, DIM, generator=torch.Generator().manual_seed(0))
+    value, gradient = run(build(name), features, labels)
+    assert value > 0
+    assert gradient.abs().sum() > 0
+    run(build(name), torch.zeros(16, DIM), labels)
 
 
 @each_loss

@@ -13,19 +13,15 @@ from mscm_lib.models.cost import cost, latency, saved_bytes
 SMALL = {"backbone": "resnet18", "height": 64, "width": 32}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "dtype"),
-    [({}, torch.float32), ({"multi_scale": "cross-attention"}, torch.bfloat16),
-     ({"backbone": "timm:convnext_atto", "streams": "dual"}, torch.float32)],
-)  # fmt: skip
-def test_onnx_runs_any_batch(tmp_path, arguments, dtype):
-    net = MSCMNet(3, **{**SMALL, **arguments}).to(dtype).eval()
+def test_onnx_runs_any_batch(tmp_path):
+    arguments = {**SMALL, "backbone": "timm:convnext_atto", "streams": "dual"}
+    net = MSCMNet(3, **arguments).eval()
     path = tmp_path / "visible.onnx"
     export.export_onnx(path, net, "visible", "pooled")
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     images = torch.randn(5, 3, 64, 32, generator=torch.Generator().manual_seed(4))
     (found,) = session.run(["feature"], {"images": images.numpy()})
-    expected = net.float().embed(images, "visible").pooled.detach().numpy()
+    expected = net.embed(images, "visible").pooled.detach().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

@@ -1,20 +1,33 @@
 """The authors' checkpoint computes here what it computes there."""
 
+import hashlib
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from mscm_lib.errors import CheckpointError, ConfigError
-from mscm_lib.models import load_released
-from mscm_lib.models.released import read_released
+from mscm_lib.models import MSCMNet, load_released
+from mscm_lib.models import released as released_module
+from mscm_lib.models.released import read_released, released_state
 
 
 def relative(found, expected):
     return ((found - expected).norm() / expected.norm()).item()
 
 
-def test_fixture_has_the_release_s_names_and_size(released):
-    assert len(released.state_dict()) == 1755
+# Of the 1755 sorted lines "name, shape, type" (tabs between, 64x3x7x7, "scalar") of the release.
+LISTING = "ff07b5a33a5d3134ad7b059bb4b4e7fa12c5a754b3396891e6f14f24d249da41"
+
+
+def test_fixture_has_the_release_s_names_shapes_types_and_size(released):
+    lines = [
+        f"{name}\t{'x'.join(map(str, t.shape)) or 'scalar'}\t{str(t.dtype).removeprefix('torch.')}"
+        for name, t in released.state_dict().items()
+    ]
+    assert len(lines) == 1755
+    assert hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest() == LISTING
     assert sum(p.numel() for p in released.parameters()) == pytest.approx(156.5e6, rel=1e-3)
 
 
@@ -65,19 +78,43 @@ def test_image_size_follows_the_tokens(released_shapes):
         load_released(state, height=384, width=192, log=str)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["thermal_moduleA.thermal.conv1.weight", "layerATT1.ln_1o.bias", "NL_3.2.W.1.running_var",
-     "base_resnet.base.layer4.2.bn3.weight", "bottleneck.bias", "classifier.weight",
-     "layerATT0.ln_1.weight"],
-)  # fmt: skip
-def test_lacking_or_misshaped_tensors_are_refused(released_shapes, name):
+def test_every_tensor_that_takes_part_is_needed_in_its_shape(released_shapes, monkeypatch):
     state = released_shapes(7, 18)
-    broken = {key: value for key, value in state.items() if key != name}
-    with pytest.raises(CheckpointError, match=f"lacks '{name}'"):
-        load_released(broken, log=str)
-    with pytest.raises((CheckpointError, ConfigError)):
-        load_released({**state, name: torch.zeros(3, 5)}, log=str)
+    net = load_released(state, log=str)
+    monkeypatch.setattr(
+        released_module, "MSCMNet", lambda *a, **k: net
+    )  # built once, not 966 times
+    assert len(net.initialisation.used) == 483
+    for name in net.initialisation.used:
+        if not name.endswith("num_batches_tracked"):
+            with pytest.raises(CheckpointError, match=f"lacks '{re.escape(name)}'"):
+                load_released({k: v for k, v in state.items() if k != name}, log=str)
+        wrong = torch.zeros(3, *state[name].shape)
+        message = rf"'{re.escape(name)}' has shape {re.escape(str(tuple(wrong.shape)))}, expected"
+        with pytest.raises(CheckpointError, match=message):
+            load_released({**state, name: wrong}, log=str)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{}, {"classifier.weight": torch.tensor(1.0)}, {"layerATT2.ln_2.bias": "text"}, {"net": 3}],
+)
+def test_what_is_no_state_dict_is_refused(released_shapes, broken):
+    state = {**released_shapes(7, 18), **broken} if broken else {}
+    with pytest.raises(
+        CheckpointError, match=r"classifier\.weight|layerATT2\.ln_2\.bias|'net' is int"
+    ):
+        load_released(state, log=str)
+
+
+def test_a_network_under_the_release_s_names_comes_back():
+    net = MSCMNet(5, height=96, width=48, seed=3)
+    again = load_released(released_state(net), log=str)
+    assert again.initialisation.dropped == ()
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+    with pytest.raises(ConfigError, match="streams = 'dual'"):
+        released_state(MSCMNet(5, "resnet50", streams="dual", height=32, width=16))
 
 
 def test_dead_weight_may_be_anything(released_shapes):
@@ -87,11 +124,13 @@ def test_dead_weight_may_be_anything(released_shapes):
     assert "something.new" in load_released(state, log=str).initialisation.dropped
 
 
-def test_file_with_numpy_numbers_is_read_safely(tmp_path, released_shapes):
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+def test_file_with_numpy_numbers_is_read_safely(tmp_path, released_shapes, zipped):
     state = {k: v for k, v in released_shapes(3, 18).items() if not k.startswith("thermal_module.")}
     path = tmp_path / "sysu_best.t"
     torch.save({"net": state, "cmc": np.linspace(0, 1, 20), "mAP": np.float64(0.5),
-                "mINP": np.float32(0.25), "epoch": 76}, path)  # fmt: skip
+                "mINP": np.float32(0.25), "epoch": 76}, path,
+               _use_new_zipfile_serialization=zipped)  # fmt: skip
     content = read_released(path)
     assert content["mAP"] == 0.5
     np.testing.assert_array_equal(content["cmc"], np.linspace(0, 1, 20))

@@ -1,66 +1,122 @@
-"""Every variant trains, saves, loads, embeds and exports, in float32 and in bfloat16."""
+"""Every variant of variants.yaml trains, saves, loads, embeds and exports, in two formats."""
+
+import json
+import typing
 
 import pytest
 import torch
 
+from mscm_lib.config import ALB_SOURCES, MetricLoss, MultiScale, Pairing, RunConfig, Streams
+from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet, load_network, save_network
-from mscm_lib.models.export import export_program
-from mscm_lib.models.variants import VARIANTS
+from mscm_lib.models.backbones import RESNETS
+from mscm_lib.models.export import export_onnx, export_program
+from mscm_lib.models.network import ARCHITECTURE
+from mscm_lib.study.settings import load_variants
 
-SMALL = {"backbone": "resnet18", "height": 64, "width": 32}
+SMALL = {"backbone": "resnet18", "weights": "none", "height": 64, "width": 32}
+CONFIGS = {
+    name: RunConfig.from_mapping(SMALL, changes, {"variant": name})
+    for name, changes in load_variants().items()
+}
+LOSS = ("views", "metric_loss", "metric_weight", "margin", "alpha", "pairing")
+
+
+def distinct(keys):
+    """The first variant with each combination of values."""
+    combinations = {name: [c.as_dict()[key] for key in keys] for name, c in CONFIGS.items()}
+    return list({json.dumps(c): name for name, c in reversed(combinations.items())}.values())[::-1]
+
+
+TRAININGS = distinct((*ARCHITECTURE, *LOSS))
+NETWORKS = distinct(ARCHITECTURE)
+KINDS = {CONFIGS[name].multi_scale: name for name in reversed(NETWORKS)}
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def build(name):
-    return MSCMNet(4, **{**SMALL, **VARIANTS[name]})
+    return MSCMNet.from_config(CONFIGS[name], 4)
+
+
+def pictures(count, dtype=torch.float32, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 3, 64, 32, generator=generator).to(dtype) for _ in range(count)]
 
 
 def two_steps(net, name):
     """Two steps of SGD; the losses before each, and the parameters that got no gradient."""
-    count = 2 if name == "baseline" else 4
-    generator = torch.Generator().manual_seed(1)
-    images = [torch.randn(2, 3, 64, 32, generator=generator) for _ in range(count)]
-    images = [image.to(next(net.parameters()).dtype) for image in images]
-    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.01)
-    labels = torch.tensor([0, 1] * count)
+    config = CONFIGS[name]
+    images = pictures(config.views, next(net.parameters()).dtype)
+    metric = build_metric_loss(config, net.identities, net.channels) or torch.nn.Identity()
+    named = [*net.named_parameters(), *metric.named_parameters()]
+    trained = {key: p for key, p in named if p.requires_grad}
+    optimizer = torch.optim.SGD(trained.values(), lr=0.001)
+    labels = torch.tensor([0, 1] * config.views)
     losses = []
     for _ in range(2):
-        output = net(*images) if count == 4 else net(images[0], i_g=images[1])
+        output = net(*images) if config.views == 4 else net(images[0], i_g=images[1])
         loss = torch.nn.functional.cross_entropy(output.logits.float(), labels)
-        loss = loss + output.pooled.float().square().mean()
+        if config.metric_loss != "none":
+            loss = loss + metric(output.pooled, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-    unused = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
-    return losses, unused
+        losses.append(loss.detach())
+    return torch.stack(losses), [key for key, p in trained.items() if p.grad is None]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "resnet18"])
-def test_trains_saves_loads_embeds_exports(name, dtype, tmp_path):
-    net = build(name).to(dtype)
-    losses, unused = two_steps(net, name)
-    assert torch.isfinite(torch.tensor(losses)).all()
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("name", TRAININGS)
+def test_trains(name, dtype):
+    losses, unused = two_steps(build(name).to(FORMATS[dtype]), name)
+    assert torch.isfinite(losses).all()
     assert unused == []
-    net.eval()
-    images = torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(2)).to(dtype)
-    expected = net.embed(images, "visible")
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_trained_network_saves_loads_embeds_and_exports(name, dtype, tmp_path):
+    net = build(name).to(FORMATS[dtype])
+    two_steps(net, name)
+    (images,) = pictures(1, FORMATS[dtype], seed=2)
+    expected = net.eval().embed(images, "visible")
     assert expected.neck.dtype == torch.float32
     torch.testing.assert_close(expected.neck.norm(dim=1), torch.ones(2))
     save_network(tmp_path / "model.safetensors", net, {"variant": name})
     loaded, metadata = load_network(tmp_path / "model.safetensors", {"variant": name})
     assert metadata["variant"] == name
     torch.testing.assert_close(loaded.embed(images, "visible"), expected, rtol=0, atol=0)
-    export_program(net, "infrared")  # checks itself against eager
+    export_program(net, "infrared")  # checks itself against eager, at batches of 1 and 3
 
 
-@pytest.mark.parametrize("name", ["mscmnet", "baseline", "cross-attention", "convnext"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_multi_scale_strategy_exports_to_onnx(kind, tmp_path):
+    net = MSCMNet.from_config(CONFIGS[KINDS[kind]].replace(non_local=kind == "mimb"), 4)
+    if kind == "pyramid":
+        net = net.bfloat16()  # written with the same values in float32
+    export_onnx(tmp_path / "net.onnx", net, "visible")  # checks itself, at batches of 1 and 3
+
+
+@pytest.mark.parametrize("name", ["mscmnet", "baseline", "cross-attention", "convnext", "center"])
 def test_trains_under_autocast_channels_last(name):
     net = build(name).to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         losses, unused = two_steps(net, name)
     assert losses[1] < losses[0]
     assert unused == []
+
+
+def test_every_choice_of_the_method_has_a_variant():
+    covered = {key: {getattr(c, key) for c in CONFIGS.values()} for key in RunConfig().as_dict()}
+    assert covered["streams"] == set(typing.get_args(Streams))
+    assert covered["multi_scale"] == set(typing.get_args(MultiScale))
+    assert covered["metric_loss"] == set(typing.get_args(MetricLoss))
+    assert covered["pairing"] == set(typing.get_args(Pairing))
+    assert covered["backbone"] == {*RESNETS, "timm:convnext_atto"}
+    assert covered["alpha"] == {0, 0.01, 0.05, 0.1, 0.3, 0.5, 1}
+    assert {len(sources) for sources in covered["alb_sources"]} == {1, 2, 3, 4}
+    assert {(source,) for source in ALB_SOURCES} <= covered["alb_sources"]
+    assert CONFIGS["mscmnet"] == RunConfig.from_mapping(SMALL)
 
 
 def test_every_weight_matrix_moves():
@@ -75,13 +131,12 @@ def test_every_weight_matrix_moves():
     assert still == []
 
 
-def test_variants_differ_in_what_they_compute():
-    images = torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(2))
-    features = {}
-    for name in ("mscmnet", "none", "concatenation", "pyramid", "cross-attention",
-                 "self-attention", "alb-1", "alb-reversed"):  # fmt: skip
-        features[name] = build(name).eval().embed(images, "visible").neck
-    names = list(features)
-    for index, one in enumerate(names):
-        for other in names[index + 1 :]:
-            assert not torch.allclose(features[one], features[other], atol=1e-3), (one, other)
+def test_networks_differ_in_what_they_compute():
+    (images,) = pictures(1, seed=2)
+    names = [name for name in NETWORKS if CONFIGS[name].streams == "quadruple-unshared"]
+    names = [n for n in names if CONFIGS[n].backbone == "resnet18" and CONFIGS[n].non_local]
+    features = [build(name).eval().embed(images, "visible").neck for name in names]
+    assert len(names) >= 15
+    for index, one in enumerate(features):
+        for other, name in zip(features[index + 1 :], names[index + 1 :], strict=True):
+            assert not torch.allclose(one, other, atol=1e-3), (names[index], name)
