@@ -58,4 +58,8 @@ mathjax2_config = {
     "showMathMenu": False,
 }
 myst_update_mathjax = False
-html_assets_policy = "always"  # tables that code writes hold formulas too
+
+
+def setup(app):
+    """MathJax on every page: tables that code writes hold formulas too."""
+    app.set_html_assets_policy("always")

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import jupyter_server_mathjax
 import nbformat
-import pandas as pd
 from joblib import Parallel, delayed
 
 from mscm_lib.errors import StudyError
@@ -30,7 +29,6 @@ from mscm_lib.reports.pages import with_prose
 from mscm_lib.study.settings import load_study
 from mscm_lib.study.stages import STAGES
 from mscm_lib.study.strip import read_notebook
-from mscm_lib.study.tables import as_markdown
 
 DECADES = {
     "0": "Background and method",
@@ -110,10 +108,15 @@ def _executed(stems: list[str], copies: Copies) -> list[Copy]:
 
 
 def _made(stems: list[str], copies: Copies) -> Iterator[Copy]:
+    kept = {stem: copies.kept(stem) for stem in stems}
+    yield from (copy for copy in kept.values() if copy)
+    missing = [stem for stem in stems if not kept[stem]]
     # a stage's notebook takes what another left; the others know nothing of each other
-    yield from (copies.get(stem) for stem in stems if stem in STAGES)
-    jobs = Parallel(n_jobs=min(4, os.cpu_count() or 1), return_as="generator_unordered")
-    yield from jobs(delayed(copies.get)(stem) for stem in stems if stem not in STAGES)
+    yield from (copies.make(stem) for stem in missing if stem in STAGES)
+    telling = [stem for stem in missing if stem not in STAGES]
+    if telling:
+        jobs = Parallel(n_jobs=min(4, os.cpu_count() or 1), return_as="generator_unordered")
+        yield from jobs(delayed(copies.make)(stem) for stem in telling)
 
 
 def _prepared(copy: Copy) -> nbformat.NotebookNode:
@@ -170,7 +173,7 @@ def contents(found: Mapping[str, list[Page]]) -> str:
 
 def studies() -> list[str]:
     """Studies whose results are here, the chosen one first."""
-    names = sorted(path.parts[-3] for path in resolve("results").glob("*/tables/summary.csv"))
+    names = sorted(path.parts[-3] for path in resolve("results").glob("*/tables/summary.md"))
     chosen = load_study().name
     return sorted(names, key=lambda name: name != chosen)
 
@@ -181,11 +184,11 @@ def results() -> str:
         return "No study has been made here yet; `make study` makes the chosen one."
     blocks = []
     for study in studies():
-        summary = pd.read_csv(resolve(f"results/{study}/tables/summary.csv"))
+        summary = resolve(f"results/{study}/tables/summary.md").read_text(encoding="utf-8")
         reports = resolve(f"results/{study}/reports/index.html")
         link = f'<a href="results/{study}/reports/index.html">Every run of it</a>: '
         blocks.append(
-            f"## Results: {study}\n\n::::{{div}} results\n{as_markdown(summary)}::::\n\n"
+            f"## Results: {study}\n\n::::{{div}} results\n{summary}::::\n\n"
             "Rank-k, mAP and mINP in percent, mean over runs ± standard deviation. "
             + (f"{link}reports, tables, figures, provenance." if reports.is_file() else "")
         )

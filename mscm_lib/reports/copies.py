@@ -45,7 +45,13 @@ FEW_STEPS: dict[str, Any] = {
     "milestones": [],
     "gallery_trials": 2,
 }
-SHORT = "build/book/short"  # what notebooks run on few steps leave
+FEW_STEPS_NOTE = (
+    "The chosen study has not been made here, so this copy was executed on a few steps only: it "
+    "shows what the notebook does, and its figures mean nothing. `make study` makes the study, and "
+    "the next `make book` shows it."
+)
+SHORT = "build/book/short"  # what notebooks executed on few steps leave
+WEIGHTS = f"{SHORT}/train/model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Copy:
 
 @dataclass
 class Copies:
-    """Finds or makes the executed copy of each notebook.
+    """Finds, or else makes, the executed copy of a notebook.
 
     Attributes:
         folder: where copies that are made here are kept.
@@ -74,17 +80,27 @@ class Copies:
         self._library: Library = read_library()
         self._study: Study = load_study()
 
-    def get(self, stem: str) -> Copy:
-        """The executed copy of ``notebooks/<stem>.ipynb``.
+    def kept(self, stem: str) -> Copy | None:
+        """The copy that is there and up to date, if there is one."""
+        if stem in self.ready:
+            return Copy(stem, self.ready[stem])
+        return (self._of_the_study(stem) if stem in STAGES else None) or self._here(stem)
+
+    def make(self, stem: str) -> Copy:
+        """Execute ``notebooks/<stem>.ipynb``, a stage's notebook on a few steps.
 
         Raises:
             NotebookError: the notebook failed; the message names it and the cell.
         """
-        if stem in self.ready:
-            return Copy(stem, self.ready[stem])
-        if stem not in STAGES:
-            return self._kept(stem, {})
-        return self._of_the_study(stem) or self._short(stem)
+        parameters = self._parameters(stem)
+        if STAGES.get(stem) == "evaluate" and not resolve(WEIGHTS).is_file():
+            self.make("10_train")
+        path, began = self.folder / f"{stem}.ipynb", time.monotonic()
+        said = io.StringIO()  # what the notebook prints stands in its copy
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            execute(stem, path, parameters)
+        write_text(path.with_suffix(".sha256"), self.fingerprint(stem, parameters))
+        return Copy(stem, path, self._note(stem), time.monotonic() - began)
 
     def _of_the_study(self, stem: str) -> Copy | None:
         study = self._study
@@ -97,21 +113,25 @@ class Copies:
                 return Copy(stem, path, f"This copy was executed for `{name}` of: {study.title}.")
         return None
 
-    def _short(self, stem: str) -> Copy:
-        dataset = self._drawn_dataset()
-        parameters = FEW_STEPS | {"dataset": dataset, "output": f"{SHORT}/{STAGES[stem]}"}
-        if STAGES[stem] == "evaluate":
-            parameters["trained"] = f"{SHORT}/train"
-            if not resolve(f"{SHORT}/train/model.safetensors").is_file():
-                self._short("10_train")
-        if STAGES[stem] == "reference":
-            parameters = {"dataset": dataset, "seeds": [0], "output": parameters["output"]}
-        note = (
-            "The chosen study has not been made here, so this copy was executed on a few steps "
-            "only: it shows what the notebook does, and its figures mean nothing. "
-            "`make study` makes the study, and the next `make book` shows it."
-        )
-        return self._kept(stem, parameters, note)
+    def _here(self, stem: str) -> Copy | None:
+        path, key = self.folder / f"{stem}.ipynb", self.folder / f"{stem}.sha256"
+        if not (path.is_file() and key.is_file()):
+            return None
+        if key.read_text(encoding="utf-8") != self.fingerprint(stem, self._parameters(stem)):
+            return None
+        return Copy(stem, path, self._note(stem))
+
+    def _note(self, stem: str) -> str:
+        return FEW_STEPS_NOTE if stem in STAGES else ""
+
+    def _parameters(self, stem: str) -> dict[str, Any]:
+        if stem not in STAGES:
+            return {}
+        kind = STAGES[stem]
+        places = {"dataset": self._drawn_dataset(), "output": f"{SHORT}/{kind}"}
+        if kind == "reference":
+            return places | {"seeds": [0]}
+        return FEW_STEPS | places | ({"trained": f"{SHORT}/train"} if kind == "evaluate" else {})
 
     def _drawn_dataset(self) -> str:
         """A generated dataset, which needs nothing: the chosen study's, else the quick study's."""
@@ -120,18 +140,6 @@ class Copies:
                 if definition.reader == "generated":
                     return key
         raise AssertionError("presets/quick.yaml defines no generated dataset")
-
-    def _kept(self, stem: str, parameters: dict[str, Any], note: str = "") -> Copy:
-        path, key = self.folder / f"{stem}.ipynb", self.folder / f"{stem}.sha256"
-        wanted = self.fingerprint(stem, parameters)
-        if path.is_file() and key.is_file() and key.read_text(encoding="utf-8") == wanted:
-            return Copy(stem, path, note)
-        began = time.monotonic()
-        said = io.StringIO()  # what the notebook prints stands in its copy
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            execute(stem, path, parameters)
-        write_text(key, wanted)
-        return Copy(stem, path, note, time.monotonic() - began)
 
     def fingerprint(self, stem: str, parameters: Mapping[str, Any]) -> str:
         """SHA-256 over all that the outputs of an executed notebook depend on.

@@ -1,7 +1,6 @@
 """The background notebooks run as they stand, wherever they are started from, and check themselves.
 
-Their claims are assertions in their cells, so a run that ends is a claim that holds. All of them
-share one kernel, whose namespace is cleared in between: imports cost more than the notebooks.
+Their claims are assertions in their cells, so a run that ends is a claim that holds.
 """
 
 import base64
@@ -9,18 +8,13 @@ import io
 import re
 
 import pytest
-from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_code_cell
 from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 from PIL import Image
 
-from mscm_lib.paths import project_root
 from mscm_lib.reports.guide import broken_links
+from tests.notebooks.shared import FOLDERS, ROOT
 
-ROOT = project_root()
 TINY = {
     "00_guide": {"people": 1},
     "01_datasets": {"people": 6},
@@ -28,37 +22,15 @@ TINY = {
     "03_qfe": {"people": 3},
     "04_mimb_alb": {"people": 2},
     "05_qct": {"images": 2, "steps": 60},
+    "22_released_checkpoint": {"people": 2, "gallery_trials": 1},
 }
 PHONE = 375  # CSS pixels
 
 
-@pytest.fixture(scope="module")
-def kernel():
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(cwd=str(ROOT))
-    yield manager
-    manager.shutdown_kernel(now=True)
-
-
-def run(kernel, stem, parameters, folder):
-    """The notebook after its execution in ``folder``, without the cell that cleared the kernel."""
-    source = load_notebook_node(str(ROOT / "notebooks" / f"{stem}.ipynb"))
-    notebook = parameterize_notebook(source, parameters, report_mode=False)
-    notebook.cells.insert(0, new_code_cell(f"%reset -f\n%cd -q {folder}"))
-    client = NotebookClient(notebook, km=kernel, timeout=120)
-    try:
-        client.execute()
-    finally:
-        if client.kc is not None:
-            client.kc.stop_channels()
-    notebook.cells.pop(0)
-    return notebook
-
-
-@pytest.mark.parametrize("folder", [ROOT, ROOT / "notebooks"], ids=["root", "notebooks"])
+@pytest.mark.parametrize("place", FOLDERS)
 @pytest.mark.parametrize("stem", TINY)
-def test_runs_and_shows_readable_figures(kernel, stem, folder):
-    notebook = run(kernel, stem, TINY[stem], folder)
+def test_runs_and_shows_readable_figures(executed, stem, place):
+    notebook = executed.get(stem, place)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [o for o in outputs if o.get("name") == "stderr"]
     figures = [o for o in outputs if "image/png" in o.get("data", {})]
@@ -73,9 +45,9 @@ def test_runs_and_shows_readable_figures(kernel, stem, folder):
             assert 9 * (120 / 72) * PHONE / picture.width > 5, (stem, text, picture.size)
 
 
-def test_a_misspelt_parameter_stops_the_notebook(kernel):
+def test_a_misspelt_parameter_stops_the_notebook(executed):
     with pytest.raises(CellExecutionError, match="did you mean 'draws'"):
-        run(kernel, "02_protocols_and_metrics", {"drows": 3}, ROOT)
+        executed.run("02_protocols_and_metrics", {"drows": 3})
 
 
 @pytest.mark.parametrize("stem", TINY)
