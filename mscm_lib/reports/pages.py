@@ -28,6 +28,7 @@ from mscm_lib.study.strip import read_notebook
 from mscm_lib.study.tables import results_table
 
 NARRATIVE = ("11_training_report", "90_results")  # executed here, from what the stages left
+PAGES_OF_RUNS = 8  # git holds the pages: of a study of more runs, none of single runs is among them
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,30 @@ def write_reports() -> None:
 
 def _narrative(study: Study) -> list[Report]:
     reports = []
-    for stem in NARRATIVE:
+    own = [stem for stem, name in studies_of_notebooks().items() if name == study.name]
+    for stem in dict.fromkeys((*own, *NARRATIVE)):
         executed = resolve(f"runs/notebooks/{stem}/{study.name}.ipynb")
         execute(stem, executed, {"study": study.name})
         reports.append(Report(stem, executed, f"{stem}.html", stem[3:].replace("_", " ")))
     return reports
 
 
+def studies_of_notebooks() -> dict[str, str]:
+    """For each notebook about one experiment, by stem: the study that its parameters name."""
+    found = {}
+    for path in sorted(resolve("notebooks").glob("3*.ipynb")):
+        for cell in read_notebook(path).cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                for name in re.findall(r"^study = [\"'](\w+)[\"']", cell.source, re.MULTILINE):
+                    found[path.stem] = name
+    return found
+
+
 def _stage_reports(study: Study) -> list[Report]:
     names = [("21_reference_rankings", dataset, dataset) for dataset in study.data]
-    for stem in ("10_train", "20_evaluate"):
-        names += [(stem, run.folder, _label(run)) for run in study.runs()]
+    runs = list(study.runs())
+    for stem in ("10_train", "20_evaluate") if len(runs) <= PAGES_OF_RUNS else ():
+        names += [(stem, run.folder, _label(run)) for run in runs]
     reports = []
     for stem, name, label in names:
         executed = resolve(f"runs/notebooks/{stem}/{name}.ipynb")
@@ -175,7 +189,13 @@ def _index(study: Study, reports: list[Report]) -> str:
     parts.append("<h2>Notebooks</h2><ul>")
     for report in reports:
         parts.append(f"<li><a href='{report.page}'>{report.stem}</a>: {html.escape(report.label)}")
-    parts.append("</ul><h2>Tables</h2><ul>")
+    parts.append("</ul>")
+    if sum(1 for _ in study.runs()) > PAGES_OF_RUNS:
+        parts.append(
+            "<p>Every run's own executed notebooks are in <code>runs/notebooks/10_train</code> and "
+            "<code>20_evaluate</code>, which <code>dvc repro</code> makes.</p>"
+        )
+    parts.append("<h2>Tables</h2><ul>")
     parts += [f"<li><a href='../tables/{t.name}'>{t.name}</a>" for t in sorted(tables.iterdir())]
     parts.append("</ul><h2>Where these numbers come from</h2>")
     parts.append(f"<pre>{html.escape(json.dumps(provenance, indent=2))}</pre>")
