@@ -86,7 +86,8 @@ def test_trained_network_saves_loads_embeds_and_exports(name, dtype, tmp_path):
     loaded, metadata = load_network(tmp_path / "model.safetensors", {"variant": name})
     assert metadata["variant"] == name
     torch.testing.assert_close(loaded.embed(images, "visible"), expected, rtol=0, atol=0)
-    export_program(net, "infrared")  # checks itself against eager, at batches of 1 and 3
+    if dtype == "float32" or not name.startswith("alb-"):  # those are MIMB's parts: once will do
+        export_program(net, "infrared")  # checks itself against eager, at batches of 1 and 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
