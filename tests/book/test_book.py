@@ -138,8 +138,8 @@ def test_pages_are_whole_on_a_desk_and_on_a_telephone(site, browser):
         for size in (DESKTOP, PHONE):
             _open(browser, page, size)
             seen = browser.execute_script(LOOK)
-            where = (page.name, size, seen)
             errors = [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+            where = (page.name, size, seen, errors)
             assert not errors, where
             assert all(u.startswith(("file://", "data:")) for u in _requests(browser)), where
             assert seen["wide"] <= 0, where
