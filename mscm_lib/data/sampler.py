@@ -114,12 +114,8 @@ class IdentitySampler:
     def batch(self, epoch: int, step: int) -> BatchRows:
         """This process's rows of one step, B = P·K / W pairs, by identity in the order drawn."""
         people, each = self.identities_per_batch, self.images_per_identity
-        classes = len(self.identities)
-        count = classes + 2 * people * each
-        numbers = uniforms(Purpose.BATCHES, self.seed, (epoch, step), count)
-        # the P smallest of one number a class: P different classes, all choices equally likely
-        chosen = np.argsort(numbers[:classes], kind="stable")[:people]
-        images = numbers[classes:].reshape(2, people, each)[:, self._dealt]  # (2, P/W, K)
+        chosen, numbers = self._choose(epoch, step)
+        images = numbers.reshape(2, people, each)[:, self._dealt]  # (2, P/W, K)
         labels = chosen[self._dealt]
         return BatchRows(
             visible=self._visible.pick(labels, images[0]),
@@ -127,10 +123,22 @@ class IdentitySampler:
             labels=np.repeat(labels, each),
         )
 
+    def identities_in(self, epoch: int, step: int) -> Rows:
+        """(P,) the dataset's numbers of the identities in a step, over all processes, sorted."""
+        return np.sort(self.identities[self._choose(epoch, step)[0]])
+
     def batches(self, epoch: int, start: int = 0) -> Iterator[BatchRows]:
         """The steps of an epoch from ``start`` on."""
         for step in range(start, self.steps):
             yield self.batch(epoch, step)
+
+    def _choose(self, epoch: int, step: int) -> tuple[Rows, npt.NDArray[np.float64]]:
+        """(P,) classes of the global batch, and (2·P·K,) uniform numbers that choose images."""
+        people, classes = self.identities_per_batch, len(self.identities)
+        count = classes + 2 * people * self.images_per_identity
+        numbers = uniforms(Purpose.BATCHES, self.seed, (epoch, step), count)
+        # the P smallest of one number a class: P different classes, all choices equally likely
+        return np.argsort(numbers[:classes], kind="stable")[:people], numbers[classes:]
 
 
 class _Shelf:

@@ -9,17 +9,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mscm_lib.models.streams import QuadrupleStream
+
 PAIRS = {"visible": ("v_g", "v_c"), "infrared": ("i_g", "i_c"), "modalities": ("v_g", "i_g")}
 """Streams compared: both views of a modality, and the global views of the two modalities."""
 
+PLACES = ("stem", "pooled")
+"""Where in the network they are compared."""
+
+PRODUCTS = ("xy", "xx", "yy")
+"""What the comparison of two streams x and y is made of."""
+
 
 def gradient_norms(network: nn.Module) -> dict[str, Tensor]:
-    """Euclidean norm of the gradient of each direct part of ``network``: streams, trunk, …"""
+    """``gradient_<part>`` for each direct part of ``network``, its gradient's Euclidean norm."""
     norms = {}
     for name, part in network.named_children():
         gradients = [p.grad for p in part.parameters() if p.grad is not None]
         if gradients:
-            norms[name] = torch.stack(torch._foreach_norm(gradients)).norm()
+            norms[f"gradient_{name}"] = torch.stack(torch._foreach_norm(gradients)).norm()
     return norms
 
 
@@ -42,6 +50,32 @@ def active_separation(pooled: Tensor, streams: int, images: int, margin: float) 
     own = torch.arange(identities, device=pooled.device).repeat_interleave(images).repeat(streams)
     others = own[:, None] != torch.arange(identities, device=pooled.device)
     return (near & others).sum() / others.sum()
+
+
+def stem_maps(streams: QuadrupleStream, views: tuple[Tensor, ...]) -> Tensor:
+    """The stems' output for a step's views, once more, without moving running statistics.
+
+    Args:
+        streams: the network's, in training mode.
+        views: V_g, V_c, I_g, I_c or V_g, I_g, each (B, 3, H, W).
+
+    Returns:
+        (S·B, C, H/4, W/4), S the number of views.
+    """
+    streams.eval()
+    maps = streams(views if len(views) == 4 else (views[0], None, views[1], None))
+    streams.train()
+    return maps
+
+
+def stream_similarities(stems: Tensor, pooled: Tensor, streams: int) -> dict[str, Tensor]:
+    """``<place>_<pair>_<product>``: what `alignments` finds after the stems and after pooling."""
+    return {
+        f"{place}_{pair}_{name}": value
+        for place, features in zip(PLACES, (stems, pooled), strict=True)
+        for pair, sums in alignments(features, streams).items()
+        for name, value in zip(PRODUCTS, sums, strict=True)
+    }
 
 
 def alignments(features: Tensor, streams: int) -> dict[str, Tensor]:

@@ -55,6 +55,12 @@ class Group:
             dist.all_reduce(values)
         return values
 
+    def lowest(self, values: Tensor) -> Tensor:
+        """The element-wise minimum of ``values`` over all processes."""
+        if self.many:
+            dist.all_reduce(values, dist.ReduceOp.MIN)
+        return values
+
     def wait(self) -> None:
         """Return when every process has come here."""
         if self.many:

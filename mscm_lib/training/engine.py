@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mscm_lib.models import MSCMNet
 from mscm_lib.models.weights import save_network
 from mscm_lib.paths import resolve
 from mscm_lib.provenance import code_digest, provenance, versions
+from mscm_lib.training.board import Board
 from mscm_lib.training.distributed import Group, process_group
 from mscm_lib.training.history import columns
 from mscm_lib.training.preparation import Material, prepare
@@ -76,7 +78,8 @@ def train(
     Args:
         config: the run's parameters. ``epochs = 0`` writes the untrained network.
         output: folder for ``model.safetensors``, ``history.csv``, ``run.json`` (provenance) and
-            ``timing.csv`` (clock readings, of which nothing else depends).
+            ``timing.csv`` (clock readings, on which nothing else depends); where the run asks for
+            it, ``tensorboard/`` with event files, written while the run lasts.
         state: folder of the resumable state while the run lasts; None takes
             ``build/state/<digest of config>``. It is removed when the run has ended, so that a
             run started anew really trains. Several nodes must see the same folder.
@@ -95,8 +98,11 @@ def train(
         say = log if group.writes else _silent
         material = prepare(config, hardware, group)
         folder = state_folder(config, state, material, hardware, group)
-        with reproducible(hardware.device, config.deterministic, config.seed):
-            trainer = Trainer(config, material, hardware, group, folder, say)
+        with (
+            reproducible(hardware.device, config.deterministic, config.seed),
+            _board(config, output, group) as board,
+        ):
+            trainer = Trainer(config, material, hardware, group, folder, say, board)
             say(_opening(config, material, hardware, group))
             with Interruption() as interruption:
                 trainer.fit(interruption)
@@ -138,6 +144,16 @@ def _opening(config: RunConfig, material: Material, hardware: Hardware, group: G
         f"identities, {config.views * material.pairs} images a step, {material.steps} steps an "
         f"epoch, {config.epochs} epochs; {hardware.precision} on {hardware.name}{processes}"
     )
+
+
+@contextmanager
+def _board(config: RunConfig, output: Path, group: Group) -> Iterator[Board | None]:
+    """TensorBoard's event files while the block lasts, where the run asks for them."""
+    if not (config.tensorboard and group.writes):
+        yield None
+        return
+    with closing(Board(output)) as board:
+        yield board
 
 
 def _write(trainer: Trainer, output: Path) -> None:

@@ -6,11 +6,9 @@ import math
 from itertools import product
 
 from mscm_lib.config import RunConfig
-from mscm_lib.training.diagnostics import PAIRS, similarity
+from mscm_lib.training.diagnostics import PAIRS, PLACES, PRODUCTS, similarity
 from mscm_lib.training.schedule import rate_factor
 
-PLACES = ("stem", "pooled")
-PRODUCTS = ("xy", "xx", "yy")
 MEASURES = [
     "identity_loss", "metric_loss", "correct", "diagnosed", "active_separation",
     *("_".join(name) for name in product(PLACES, PAIRS, PRODUCTS)),

@@ -17,15 +17,17 @@ class Meter:
     """Named sums on the device, and the first step whose loss was not finite.
 
     Nothing here waits for the device except `totals`, once an epoch, and `first_bad`, which looks at
-    what was copied `POLL_STEPS` steps ago.
+    what was copied `POLL_STEPS` steps ago. All processes call these two together, and all learn of
+    a step that was bad in one of them.
 
     Args:
         names: of the sums.
         device: where the training runs.
+        group: the processes of this training.
     """
 
-    def __init__(self, names: list[str], device: torch.device) -> None:
-        self.names = names
+    def __init__(self, names: list[str], device: torch.device, group: Group) -> None:
+        self.names, self._group = names, group
         self.sums = torch.zeros(len(names), dtype=torch.float64, device=device)
         self._index = {name: i for i, name in enumerate(names)}
         self._bad = torch.full((), NEVER, dtype=torch.int64, device=device)
@@ -45,7 +47,7 @@ class Meter:
     def first_bad(self, step: int) -> int | None:
         """The first step known to have had a non-finite loss, or None; cheap, so maybe late."""
         if self._bad.device.type == "cpu":
-            return self._found(self._bad)
+            return self._found(self._group.lowest(self._bad))
         if step % POLL_STEPS:
             return None
         found = None
@@ -55,13 +57,13 @@ class Meter:
         else:
             self._copy = torch.empty((), dtype=torch.int64, pin_memory=True)
             self._copied = torch.cuda.Event()
-        self._copy.copy_(self._bad, non_blocking=True)
+        self._copy.copy_(self._group.lowest(self._bad), non_blocking=True)
         self._copied.record()
         return found
 
-    def totals(self, group: Group) -> tuple[Tensor, int | None]:
-        """The sums over all processes, and this one's first bad step; waits for the device."""
-        return group.sum(self.sums.clone()), self._found(self._bad)
+    def totals(self) -> tuple[Tensor, int | None]:
+        """The sums over all processes, and the first bad step of any; waits for the device."""
+        return self._group.sum(self.sums.clone()), self._found(self._group.lowest(self._bad))
 
     @staticmethod
     def _found(bad: Tensor) -> int | None:

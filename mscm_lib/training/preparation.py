@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from mscm_lib.config import RunConfig
 from mscm_lib.data.loader import Loader
 from mscm_lib.data.packed import PackedDataset, open_packed
@@ -52,9 +50,8 @@ class Material:
         return self.packed.images.fingerprint
 
     def identities_of(self, epoch: int, step: int) -> list[int]:
-        """The identities in this process's share of a step, as the dataset numbers them."""
-        labels = np.unique(self.sampler.batch(epoch, step).labels)
-        return [int(number) for number in self.sampler.identities[labels]]
+        """The identities in a step's batch of all processes, as the dataset numbers them."""
+        return [int(number) for number in self.sampler.identities_in(epoch, step)]
 
 
 def prepare(config: RunConfig, hardware: Hardware, group: Group) -> Material:

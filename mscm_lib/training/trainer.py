@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,8 @@ from mscm_lib.errors import ProtocolError, TrainingError
 from mscm_lib.hardware import Hardware
 from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet
-from mscm_lib.training import diagnostics
+from mscm_lib.training import diagnostics, snapshot
+from mscm_lib.training.board import Board
 from mscm_lib.training.distributed import Group, gather_rows, synchronise_batch_norm
 from mscm_lib.training.history import MEASURES, history_row
 from mscm_lib.training.meter import POLL_STEPS, Meter
@@ -27,7 +27,7 @@ from mscm_lib.training.progress import epoch_line
 from mscm_lib.training.retrieval import Retrieval
 from mscm_lib.training.schedule import rate_factor
 from mscm_lib.training.scope import Interruption
-from mscm_lib.training.state import Place, StateFolder, random_states, restore_random_states
+from mscm_lib.training.state import Place, StateFolder
 
 DIAGNOSE_STEPS = 10
 """Steps between diagnostics, which cost a few per cent of a step."""
@@ -46,6 +46,7 @@ class Trainer:
         group: the processes of this training.
         state: where the resumable state lies.
         log: takes a line of text.
+        board: takes each epoch's figures; None shows them nowhere.
     """
 
     def __init__(
@@ -56,9 +57,11 @@ class Trainer:
         group: Group,
         state: StateFolder,
         log: Callable[[str], None],
+        board: Board | None = None,
     ) -> None:
         self.config, self.material, self.hardware = config, material, hardware
         self.group, self.state, self.log = group, state, log
+        self.board = board
         self.network = MSCMNet.from_config(config, material.identities)
         self.metric_loss = _metric_loss(config, material.identities, self.network.channels)
         self.place = Place()
@@ -109,7 +112,8 @@ class Trainer:
 
     def _new_meter(self) -> Meter:
         parts = [name for name, part in self.network.named_children() if [*part.parameters()]]
-        return Meter(MEASURES + [f"gradient_{part}" for part in parts], self.hardware.device)
+        names = MEASURES + [f"gradient_{part}" for part in parts]
+        return Meter(names, self.hardware.device, self.group)
 
     def fit(self, interruption: Interruption) -> None:
         """Train to the last epoch, from the saved state if there is one.
@@ -119,6 +123,9 @@ class Trainer:
             KeyboardInterrupt, SystemExit: a signal came; the state is saved.
         """
         self._resume()
+        if self.board is not None:
+            for row, timing in zip(self.place.history, self.place.timing, strict=True):
+                self.board.add(row, self._speed(timing))
         self.objective.train()
         for epoch in range(self.place.epoch, self.config.epochs):
             self._run_epoch(epoch, interruption)
@@ -151,7 +158,7 @@ class Trainer:
         old = time.monotonic() - self._saved_at > SAVE_SECONDS
         signal_number, old = self.group.share((interruption.number, old))
         if signal_number is not None or old:
-            self.save()
+            self.save(self._check(self.place.epoch, step))
         if signal_number is not None:
             self.log(f"interrupted; the state is in {self.state.path}")
             interruption.leave(signal_number)
@@ -172,7 +179,7 @@ class Trainer:
             "correct": parts.correct,
         }
         if step % DIAGNOSE_STEPS == 0:
-            measures |= self._diagnose(views, parts)
+            measures |= self._diagnose(views, parts.pooled)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -180,54 +187,47 @@ class Trainer:
         self.meter.note(parts.loss, step)
 
     @torch.no_grad()
-    def _diagnose(self, views: tuple[Tensor, ...], parts: Parts) -> dict[str, Tensor]:
+    def _diagnose(self, views: tuple[Tensor, ...], pooled: Tensor) -> dict[str, Tensor]:
         self.scaler.unscale_(self.optimizer)
-        norms = diagnostics.gradient_norms(self.network)
-        found = {f"gradient_{name}": norm for name, norm in norms.items()}
-        streams = len(views)
-        pooled = gather_rows(parts.pooled, streams, self.group)
-        found["active_separation"] = diagnostics.active_separation(
-            pooled, streams, self.config.images_per_identity, self.config.margin
-        )
-        found["diagnosed"] = torch.ones((), device=pooled.device)
-        return found | self._similarities(views, pooled)
-
-    def _similarities(self, views: tuple[Tensor, ...], pooled: Tensor) -> dict[str, Tensor]:
-        """Parts of the streams' similarity at the stems and after the trunk."""
-        stems = self.network.streams
-        stems.eval()  # a second pass must not move the running statistics
-        four = views if len(views) == 4 else (views[0], None, views[1], None)
+        everything = gather_rows(pooled, len(views), self.group)
         with self.hardware.autocast():
-            shallow = stems(four)
-        stems.train()
-        found = {}
-        for place, features in (("stem", shallow), ("pooled", pooled)):
-            for pair, sums in diagnostics.alignments(features, len(views)).items():
-                for name, value in zip(("xy", "xx", "yy"), sums, strict=True):
-                    found[f"{place}_{pair}_{name}"] = value
-        return found
+            stems = diagnostics.stem_maps(self.network.streams, views)
+        return {
+            **diagnostics.gradient_norms(self.network),
+            **diagnostics.stream_similarities(stems, everything, len(views)),
+            "active_separation": diagnostics.active_separation(
+                everything, len(views), self.config.images_per_identity, self.config.margin
+            ),
+            "diagnosed": torch.ones((), device=pooled.device),
+        }
 
     def _close_epoch(self, epoch: int, steps: int, began: float, waited: float) -> None:
-        totals, bad = self.meter.totals(self.group)
-        sums = dict(zip(self.meter.names, totals.tolist(), strict=True))
-        if bad is not None or not math.isfinite(sums["identity_loss"] + sums["metric_loss"]):
-            self._stop(epoch, bad)
+        totals = self._check(epoch, self.material.steps - 1)
         seconds = time.monotonic() - began
+        sums = dict(zip(self.meter.names, totals.tolist(), strict=True))
         row = history_row(self.config, epoch, self.material.steps, self.group.size, sums)
-        self.place.timing.append(
-            {"epoch": epoch, "steps": steps, "seconds": seconds, "waited": waited}
-        )
+        timing = {"epoch": epoch, "steps": steps, "seconds": seconds, "waited": waited}
         retrieval = self.material.retrieval
         if retrieval is not None and retrieval.due(epoch):
             row |= self._retrieve(retrieval, epoch)
         self.place.history.append(row)
+        self.place.timing.append(timing)
         self.place.epoch, self.place.step = epoch + 1, 0
         self.meter = self._new_meter()
-        self.save()
-        per_step = seconds / max(steps, 1)
-        images = self.config.views * self.material.pairs
-        left = per_step * self.material.steps * (self.config.epochs - epoch - 1)
-        self.log(epoch_line(row, self.config.epochs, images / per_step, left))
+        self.save(self.meter.sums)
+        speed = self._speed(timing)
+        left = self._images(self.material.steps) / speed * (self.config.epochs - epoch - 1)
+        self.log(epoch_line(row, self.config.epochs, speed, left))
+        if self.board is not None:
+            self.board.add(row, speed)
+
+    def _images(self, steps: float) -> float:
+        """Views that go through the trunk in so many steps, over all processes."""
+        return steps * self.config.views * self.material.pairs
+
+    def _speed(self, timing: Mapping[str, float]) -> float:
+        """Images per second; an epoch resumed after its last step has none to measure by."""
+        return self._images(max(timing["steps"], 1)) / timing["seconds"]
 
     def _retrieve(self, retrieval: Retrieval, epoch: int) -> dict[str, float]:
         """Retrieval figures of this epoch; keeps its weights if they are the best so far."""
@@ -247,56 +247,49 @@ class Trainer:
                 self.state.save_best(self.network.state_dict())
         return figures
 
-    def _stop(self, epoch: int, step: int | None) -> NoReturn:
-        step = self.material.steps - 1 if step is None else step
+    def _check(self, epoch: int, step: int) -> Tensor:
+        """The epoch's sums so far, over all processes, if nothing after ``step`` is non-finite."""
+        sums, bad = self.meter.totals()
+        if bad is not None:
+            self._stop(epoch, bad)
+        if not snapshot.finite(self.network):  # a finite loss may have had other gradients
+            self._stop(epoch, step, "the weights were")
+        return sums
+
+    def _stop(self, epoch: int, step: int, what: str = "the loss was") -> NoReturn:
         kept = self.state.path / "state.safetensors"
         last = f"the last good state is {kept}" if kept.is_file() else "no state was saved before"
         raise TrainingError(
-            f"the loss was not finite in epoch {epoch}, step {step}, whose batch held the "
+            f"{what} not finite in epoch {epoch}, step {step}, whose batch held the "
             f"identities {self.material.identities_of(epoch, step)}; {last}. "
             "Lower head_rate and trunk_rate, lengthen warmup_epochs, or set precision = 'float32'"
         )
 
     # --- state
 
-    def save(self) -> None:
-        """Save everything that the rest of the run depends on; all processes call it together."""
-        sums, bad = self.meter.totals(self.group)
-        if bad is not None:
-            self._stop(self.place.epoch, bad)
+    def save(self, sums: Tensor) -> None:
+        """Save everything that the rest of the run depends on.
+
+        Args:
+            sums: the running epoch's, over all processes.
+        """
         if self.group.writes:
             self.place.scaler = self.scaler.state_dict()
-            self.state.save(self.place, {**self._tensors(), "meter": sums})
+            self.state.save(self.place, {**snapshot.take(*self._parts()), "meter": sums})
         self._saved_at = time.monotonic()
 
-    def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()}
-        if self.metric_loss is not None:
-            for name, tensor in self.metric_loss.state_dict().items():
-                tensors[f"metric_loss.{name}"] = tensor
-        for index, slots in self.optimizer.state_dict()["state"].items():
-            if slots.get("momentum_buffer") is not None:
-                tensors[f"momentum.{index}"] = slots["momentum_buffer"]
-        return tensors | random_states(self.hardware.device)
+    def _parts(self) -> tuple[nn.Module, nn.Module | None, torch.optim.SGD, torch.device]:
+        return self.network, self.metric_loss, self.optimizer, self.hardware.device
 
     def _resume(self) -> None:
         stored = self.state.load()
         if stored is None:
             return
         self.place, tensors = stored
-        self.network.load_state_dict(_below("network.", tensors))
-        if self.metric_loss is not None:
-            self.metric_loss.load_state_dict(_below("metric_loss.", tensors))
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        for index, stored_buffer in _below("momentum.", tensors).items():
-            parameter = parameters[int(index)]
-            # in the parameter's own memory layout: the fused step walks both side by side
-            buffer = torch.empty_like(parameter).copy_(stored_buffer)
-            self.optimizer.state[parameter]["momentum_buffer"] = buffer
+        snapshot.put_back(tensors, *self._parts())
         self.scaler.load_state_dict(self.place.scaler)
         if self.group.writes:  # the sums of all processes go on in one of them
             self.meter.sums.copy_(tensors["meter"])
-        restore_random_states(tensors, self.hardware.device)
         self.log(f"going on from epoch {self.place.epoch}, step {self.place.step}")
 
 
@@ -304,7 +297,3 @@ def _metric_loss(config: RunConfig, identities: int, channels: int) -> nn.Module
     if config.metric_weight == 0:  # learned centers without a gradient would have no use
         return None
     return build_metric_loss(config, identities, channels)
-
-
-def _below(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

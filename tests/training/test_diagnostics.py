@@ -65,5 +65,5 @@ def test_gradient_norms_by_part():
     network = torch.nn.ModuleDict({"a": torch.nn.Linear(2, 2), "b": torch.nn.ReLU()})
     network["a"](torch.ones(1, 2)).sum().backward()
     norms = gradient_norms(network)
-    assert norms.keys() == {"a"}
-    assert float(norms["a"]) == pytest.approx(6**0.5)
+    assert norms.keys() == {"gradient_a"}
+    assert float(norms["gradient_a"]) == pytest.approx(6**0.5)
