@@ -14,6 +14,7 @@ exclude_patterns = ["**/.ipynb_checkpoints"]
 nb_execution_mode = "off"  # the copies that come here are executed
 nb_ipywidgets_js = {}  # nothing from a network
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # links in what code writes lead to pages, as in prose
 nb_number_source_lines = False
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 4

@@ -11,6 +11,7 @@ import pandas as pd
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.experiments import experiments
 from mscm_lib.study.settings import load_study, preset_paths
 
 _LINK = re.compile(r"\[[^\]]*\]\(([\w./-]+\.ipynb)(?:#([^)\s]+))?\)")
@@ -33,9 +34,10 @@ def notebook_table() -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("notebook")
 
 
-def notebook_about(topic: str) -> str | None:
-    """The notebook whose name contains ``topic``, or None where there is none yet."""
-    return next((path.stem for path in _notebooks() if topic in path.stem), None)
+def notebook_path(name: str, decade: str = "") -> Path | None:
+    """The first notebook of a decade whose name contains ``name``, None where there is none yet."""
+    found = (path for path in _notebooks() if path.stem.startswith(decade))
+    return next((path for path in found if name in path.stem), None)
 
 
 def broken_links(stem: str) -> list[str]:
@@ -74,7 +76,7 @@ def results_state() -> pd.DataFrame:
 
     Columns: study (index), about, datasets, runs (trainings that it takes), state, command.
     """
-    rows = []
+    rows, known = [], experiments()
     for path in preset_paths():
         study = load_study(path)
         done = summary_path(study.name).is_file()
@@ -84,8 +86,10 @@ def results_state() -> pd.DataFrame:
                 "about": study.title,
                 "datasets": ", ".join(study.data),
                 "runs": sum(1 for _ in study.runs()),
-                "state": "here" if done else "not run here",
-                "command": f"make preset PRESET={path.stem} && make study",
+                "state": "measured" if done else "not run here",
+                "command": f"make experiments EXPERIMENT={path.stem}"
+                if path.stem in known
+                else f"make preset PRESET={path.stem} && make study",
             }
         )
     return pd.DataFrame(rows).set_index("study")

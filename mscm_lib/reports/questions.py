@@ -1,0 +1,252 @@
+"""Where each question that readers bring is answered, and whether the answer has been measured.
+
+The guide shows these lists. A place is a heading of a notebook, an experiment is a preset whose
+results are there or not; both are looked up when the guide runs, and nothing is linked that is not
+there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mscm_lib.errors import DataError
+from mscm_lib.reports.guide import anchor, headings, notebook_path, summary_path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A section that answers: what it shows, the notebook's name or a part of it, the heading."""
+
+    text: str
+    notebook: str
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, the sections that explain, and the experiments (presets) that measure."""
+
+    text: str
+    places: tuple[Place, ...] = ()
+    experiments: tuple[str, ...] = ()
+
+
+# Each experiment's notebook is found by one of these parts of its name, among the notebooks 3x.
+EXPERIMENTS = {
+    "components": (("component",), "each part alone, each pair, all"),
+    "losses": (("loss", "remov", "replac"), "QCT replaced by every other metric loss"),
+    "alpha": (("alpha",), "α from 0 to 1, and the three pairings"),
+    "albs": (("alb",), "one to four ALBs, and from which layers"),
+    "multi_scale": (
+        ("scale",),
+        "none, concatenation, pyramid, cross-attention, self-attention, MIMB",
+    ),
+    "streams": (("stream",), "dual, shared, unshared, with the modalities' shared information"),
+    "augmentations": (("augment",), "the views' operations, one at a time"),
+    "beyond": (("beyond", "modal"), "another cross-modal task"),
+}
+
+OPEN_QUESTIONS = (
+    Question(
+        "How much must two modalities share before separate streams help or hurt, and what does "
+        "each stream keep of what is specific to its own?",
+        (Place("why they are not shared", "03_qfe", "Why the streams are not shared in training"),),
+        ("streams",),
+    ),
+    Question(
+        "Where do more scales stop paying: how many ALBs, from which layers, at what cost?",
+        (Place("what a block costs", "04_mimb_alb", "What it costs"),),
+        ("albs", "multi_scale"),
+    ),
+    Question(
+        "Does it carry over to other pairs of modalities, and what has to change?",
+        (Place("other sensors", "01_datasets", "Other sensors"),),
+        ("beyond",),
+    ),
+)
+CHECKS = (
+    Question(
+        "Do the four streams differ, at the stems and after the trunk?",
+        (
+            Place(
+                "similarity over training",
+                "11_training_report",
+                "Streams that do not differ, modalities that do not meet",
+            ),
+        ),
+    ),
+    Question(
+        "Does MIMB correlate its shallow sources with the deep map, or copy them?",
+        (
+            Place(
+                "what enters from the shallow map",
+                "04_mimb_alb",
+                "What enters from the shallow map",
+            ),
+            Place("no way around", "04_mimb_alb", "No way around"),
+        ),
+        ("multi_scale",),
+    ),
+    Question(
+        "Does the feature fit the person, or the modality and the camera?",
+        (
+            Place(
+                "modalities that do not meet",
+                "11_training_report",
+                "Streams that do not differ, modalities that do not meet",
+            ),
+            Place("the pull on the center", "05_qct", "The gradient at the center"),
+        ),
+        ("losses",),
+    ),
+)
+FIRST_EXPERIMENTS = (
+    Question(
+        "Train and evaluate the network as it is published.",
+        (
+            Place("training", "10_train", "Training"),
+            Place("evaluation", "20_evaluate", "The result"),
+            Place("the figures", "90_results", "The results table"),
+        ),
+    ),
+    Question("Add the parts to the baseline one by one, and in pairs.", (), ("components",)),
+    Question(
+        "Take MIMB out; put another loss in QCT's place.",
+        (Place("against the classic center loss", "05_qct", "Against the classic center loss"),),
+        ("multi_scale", "losses"),
+    ),
+)
+READERS_QUESTIONS = (
+    Question(
+        "Why is the task hard, and what drives the design?",
+        (
+            Place(
+                "two strangers in one modality look more alike than one person in both",
+                "01_datasets",
+                "The modality gap",
+            ),
+            Place("the same as points in the plane", "05_qct", "A scene"),
+        ),
+    ),
+    Question(
+        "What does QFE do?",
+        (
+            Place("four views side by side", "03_qfe", "Why more than one view"),
+            Place("what the stems respond to", "03_qfe", "What the stems respond to"),
+        ),
+        ("components",),
+    ),
+    Question(
+        "What is an ALB?",
+        (
+            Place("attention whose tokens are channels", "04_mimb_alb", "From a map to tokens"),
+            Place("what it correlates", "04_mimb_alb", "What the attention correlates"),
+        ),
+    ),
+    Question(
+        "How does it differ from other multi-scale strategies?",
+        (
+            Place("in symmetry", "04_mimb_alb", "Between channels and not positions"),
+            Place(
+                "in what enters from the shallow map",
+                "04_mimb_alb",
+                "What enters from the shallow map",
+            ),
+            Place("in cost", "04_mimb_alb", "What it costs"),
+        ),
+        ("multi_scale",),
+    ),
+    Question(
+        "Why are the streams not shared in training, and averaged at test?",
+        (
+            Place("three reasons", "03_qfe", "Why the streams are not shared in training"),
+            Place("one identity", "03_qfe", "Why they are averaged at test"),
+        ),
+        ("streams",),
+    ),
+    Question(
+        "How is QCT formulated?",
+        (
+            Place("term by term", "05_qct", "The three terms"),
+            Place("as movement", "05_qct", "How each term moves the points"),
+            Place("at the center", "05_qct", "The gradient at the center"),
+        ),
+        ("alpha",),
+    ),
+    Question(
+        "What does each part contribute?",
+        (
+            Place(
+                "how far figures jump by themselves",
+                "02_protocols_and_metrics",
+                "How far single-shot figures jump",
+            ),
+        ),
+        ("components", "losses"),
+    ),
+    Question(
+        "How does it compare with augmentation alone, or with an auxiliary modality?",
+        (Place("the difference", "03_qfe", "Against augmentation alone"),),
+        ("augmentations", "streams"),
+    ),
+    Question(
+        "Does it carry over to other cross-modal tasks?",
+        (Place("other sensors", "01_datasets", "Other sensors"),),
+        ("beyond",),
+    ),
+    Question(
+        "Where are its limits, where do returns diminish?",
+        (
+            Place("no way around the block", "04_mimb_alb", "No way around"),
+            Place("a small α", "05_qct", "Pairings and alpha"),
+            Place(
+                "what generated data can tell",
+                "01_datasets",
+                "What generated data can and cannot tell",
+            ),
+        ),
+        ("albs", "alpha"),
+    ),
+)
+
+
+def answers(questions: tuple[Question, ...]) -> str:
+    """The questions as a numbered list in Markdown, each with links to what answers it."""
+    lines = []
+    for number, question in enumerate(questions, 1):
+        told = [link(place) for place in question.places]
+        measured = [experiment_link(name) for name in question.experiments]
+        lines.append(f"{number}. **{question.text}**")
+        if told:
+            lines.append(f"    - explained: {'; '.join(told)}")
+        if measured:
+            lines.append(f"    - measured by: {'; '.join(measured)}")
+    return "\n".join(lines)
+
+
+def experiments() -> str:
+    """Every experiment as a list in Markdown: its notebook, what it compares, whether it was run."""
+    return "\n".join(
+        f"- {experiment_link(name)}: {text}" for name, (_, text) in EXPERIMENTS.items()
+    )
+
+
+def link(place: Place) -> str:
+    """A link to a section; raises `DataError` when the notebook has no such heading."""
+    path = notebook_path(place.notebook)
+    if path is None:
+        return f"{place.text} (no such notebook yet)"
+    if anchor(place.heading) not in headings(path):
+        raise DataError(
+            f"{path}: no heading {place.heading!r}; mscm_lib/reports/questions.py links to it"
+        )
+    return f"[{place.text}]({path.name}#{anchor(place.heading)})"
+
+
+def experiment_link(name: str) -> str:
+    """A link to an experiment's notebook, with the state of its results."""
+    found = (notebook_path(part, decade="3") for part in EXPERIMENTS[name][0])
+    path = next((path for path in found if path), None)
+    text = name.replace("_", "-")
+    state = "measured" if summary_path(name).is_file() else "not run here"
+    return f"[{text}]({path.name}) ({state})" if path else f"{text} ({state})"
