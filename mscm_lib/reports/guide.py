@@ -18,26 +18,21 @@ _LINK = re.compile(r"\[[^\]]*\]\(([\w./-]+\.ipynb)(?:#([^)\s]+))?\)")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
 
 
-def notebook_table() -> pd.DataFrame:
-    """Every notebook by name: its title and the claim that it makes."""
-    rows = []
+def contents() -> str:
+    """Every notebook as a list in Markdown: its title, which is a link, and the claim it makes."""
+    lines = []
     for path in _notebooks():
         heading, _, rest = _prose(path)[0].partition("\n")
         claim = re.search(r"\*\*(?:Claim: )?(.+?)\*\*", rest, re.DOTALL)
-        rows.append(
-            {
-                "notebook": path.stem,
-                "title": heading.lstrip("# "),
-                "claim": claim[1][0].upper() + claim[1][1:] if claim else "",
-            }
-        )
-    return pd.DataFrame(rows).set_index("notebook")
+        told = f": {claim[1][0].upper()}{claim[1][1:]}" if claim else ""
+        title = heading.lstrip("# ")
+        lines.append(f"- [**{path.stem[:2]}** {title}]({path.name}){told}")
+    return "\n".join(lines)
 
 
-def notebook_path(name: str, decade: str = "") -> Path | None:
-    """The first notebook of a decade whose name contains ``name``, None where there is none yet."""
-    found = (path for path in _notebooks() if path.stem.startswith(decade))
-    return next((path for path in found if name in path.stem), None)
+def notebook_path(name: str) -> Path | None:
+    """The notebook of that name, or None where there is none yet."""
+    return next((path for path in _notebooks() if path.stem == name), None)
 
 
 def broken_links(stem: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def write_reports() -> None:
         for report in reports:
             print(f"report {report.page}", flush=True)
             body, title = render(report.executed, report.stem)
+            body = lead_on(body, reports)
             write_text(folder / report.page, page(title, body, navigation(study)))
         write_text(folder / "index.html", page(study.title, _index(study, reports), ""))
 
@@ -121,6 +123,26 @@ def render(executed: Path, stem: str) -> tuple[str, str]:
     body, _ = exporter.from_notebook_node(notebook)
     heading = next((c.source for c in source.cells if c.cell_type == "markdown"), stem)
     return body, heading.splitlines()[0].lstrip("# ")
+
+
+def lead_on(body: str, reports: Sequence[Report]) -> str:
+    """The page's body with its links to notebooks leading to what a reader of pages can open.
+
+    That is the notebook's own page; the index, if several runs have one; else the source, as it
+    lies three folders up and is shown by the repository's host and by JupyterLab.
+    """
+    pages: dict[str, list[str]] = {}
+    for report in reports:
+        pages.setdefault(report.stem, []).append(report.page)
+
+    def target(match: re.Match[str]) -> str:
+        stem, heading = match[1], match[2] or ""
+        found = pages.get(stem, [])
+        if len(found) == 1:
+            return f'href="{found[0]}{heading}"'
+        return 'href="index.html"' if found else f'href="../../../notebooks/{stem}.ipynb{heading}"'
+
+    return re.sub(r'href="(\d\d_\w+)\.ipynb(#[^"]*)?"', target, body)
 
 
 def with_prose(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mscm_lib.errors import DataError
 from mscm_lib.reports.guide import anchor, headings, notebook_path, summary_path
+from mscm_lib.reports.pages import studies_of_notebooks
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,16 @@ class Question:
     experiments: tuple[str, ...] = ()
 
 
-# Each experiment's notebook is found by one of these parts of its name, among the notebooks 3x.
+# The notebook of an experiment is the one whose parameters name its preset as their study.
 EXPERIMENTS = {
-    "components": (("component",), "each part alone, each pair, all"),
-    "losses": (("loss", "remov", "replac"), "QCT replaced by every other metric loss"),
-    "alpha": (("alpha",), "α from 0 to 1, and the three pairings"),
-    "albs": (("alb",), "one to four ALBs, and from which layers"),
-    "multi_scale": (
-        ("scale",),
-        "none, concatenation, pyramid, cross-attention, self-attention, MIMB",
-    ),
-    "streams": (("stream",), "dual, shared, unshared, with the modalities' shared information"),
-    "augmentations": (("augment",), "the views' operations, one at a time"),
-    "beyond": (("beyond", "modal"), "another cross-modal task"),
+    "components": "each part alone, each pair, all",
+    "losses": "QCT replaced by every other metric loss",
+    "alpha": "α from 0 to 1, and the three pairings",
+    "albs": "one to four ALBs, and from which layers",
+    "multi_scale": "none, concatenation, pyramid, cross-attention, self-attention, MIMB",
+    "streams": "dual, shared, unshared, with the modalities' shared information",
+    "augmentations": "the views' operations, one at a time",
+    "beyond": "another cross-modal task",
 }
 
 OPEN_QUESTIONS = (
@@ -226,9 +224,7 @@ def answers(questions: tuple[Question, ...]) -> str:
 
 def experiments() -> str:
     """Every experiment as a list in Markdown: its notebook, what it compares, whether it was run."""
-    return "\n".join(
-        f"- {experiment_link(name)}: {text}" for name, (_, text) in EXPERIMENTS.items()
-    )
+    return "\n".join(f"- {experiment_link(name)}: {text}" for name, text in EXPERIMENTS.items())
 
 
 def link(place: Place) -> str:
@@ -245,8 +241,7 @@ def link(place: Place) -> str:
 
 def experiment_link(name: str) -> str:
     """A link to an experiment's notebook, with the state of its results."""
-    found = (notebook_path(part, decade="3") for part in EXPERIMENTS[name][0])
-    path = next((path for path in found if path), None)
+    stems = [stem for stem, study in studies_of_notebooks().items() if study == name]
     text = name.replace("_", "-")
     state = "measured" if summary_path(name).is_file() else "not run here"
-    return f"[{text}]({path.name}) ({state})" if path else f"{text} ({state})"
+    return f"[{text}]({stems[0]}.ipynb) ({state})" if stems else f"{text} ({state})"

@@ -5,7 +5,7 @@ import pytest
 
 from mscm_lib.errors import DataError
 from mscm_lib.paths import project_root
-from mscm_lib.reports.pages import with_prose, formulas, page
+from mscm_lib.reports.pages import Report, formulas, lead_on, page, with_prose
 from mscm_lib.reports.readme import refreshed
 
 
@@ -45,6 +45,19 @@ def test_a_page_loads_nothing():
     text = page("A <title>", "<p>body</p>", "")
     assert "<title>A &lt;title&gt;</title>" in text
     assert not re.search(r"(src|href)=|@import|url\(", text)
+
+
+def test_links_to_notebooks_lead_to_pages_or_to_the_sources(tmp_path):
+    runs = [Report("10_train", tmp_path, f"10_train--{seed}.html", "") for seed in (0, 1)]
+    reports = [*runs, Report("90_results", tmp_path, "90_results.html", "")]
+    body = (
+        '<a href="90_results.ipynb#Each-run"> <a href="10_train.ipynb"> <a href="05_qct.ipynb#A">'
+    )
+    assert re.findall('href="([^"]+)"', lead_on(body, reports)) == [
+        "90_results.html#Each-run",
+        "index.html",
+        "../../../notebooks/05_qct.ipynb#A",
+    ]
 
 
 def test_readme_without_results_says_how_to_make_them():
