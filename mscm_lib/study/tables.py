@@ -38,6 +38,7 @@ def write_tables() -> None:
       the study's reference, and whether that is more than luck (see `mscm_lib.study.comparison`)
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
+    - ``summary.json``: the same means, as `dvc metrics diff` compares them between commits
     - ``provenance.json``: of every run
 
     Raises:
@@ -57,6 +58,7 @@ def write_tables() -> None:
         write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
         write_text(folder / "summary.md", as_markdown(summary))
+        write_json(folder / "summary.json", as_metrics(summary))
         write_json(
             folder / "provenance.json", {run.folder: _provenance(run) for run in study.runs()}
         )
@@ -106,6 +108,16 @@ def as_markdown(summary: pd.DataFrame) -> str:
     table["command"] = "`" + table["command"] + "`"
     rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def as_metrics(summary: pd.DataFrame) -> dict[str, Any]:
+    """The summary's means by dataset, search, query → gallery, network and measure, in percent."""
+    found: dict[str, Any] = {}
+    for _, row in summary.iterrows():
+        place = found.setdefault(row["dataset"], {}).setdefault(row["search"], {})
+        networks = place.setdefault(row["query → gallery"], {})
+        networks[row["network"]] = {label: round(float(row[label]), 2) for label in LABELS.values()}
+    return found
 
 
 def _command(study: Study, dataset: str, variant: str, group: pd.DataFrame) -> str:

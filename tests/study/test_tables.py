@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from mscm_lib.study.settings import load_study, preset_paths
-from mscm_lib.study.tables import METRICS, as_markdown, summarise
+from mscm_lib.study.tables import METRICS, as_markdown, as_metrics, summarise
 
 QUICK = load_study(next(path for path in preset_paths() if path.stem == "quick"))
 
@@ -38,6 +38,13 @@ def test_the_summary_is_the_mean_over_runs_of_the_reported_feature():
     assert summary.loc["mscmnet", "mAP sd"] == pytest.approx(100 * 0.2 / 2**0.5)
     assert summary.loc["mscmnet", "runs"] == 2
     assert pd.isna(summary.loc["untrained", "mAP sd"])
+
+
+def test_metrics_for_dvc_name_where_each_figure_was_measured():
+    metrics = pd.DataFrame([_row("mscmnet", 0, 0.4), _row("mscmnet", 0, 0.2, search="indoor")])
+    found = as_metrics(summarise(metrics, QUICK))["quick"]
+    assert found["all"]["infrared → visible"]["mscmnet"]["mAP"] == 40.0
+    assert found["indoor"]["infrared → visible"]["mscmnet"]["R1"] == 20.0
 
 
 def test_every_row_carries_the_command_that_makes_it_again():
