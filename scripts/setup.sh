@@ -48,7 +48,7 @@ fi
 if [ "$(git rev-parse --show-toplevel 2>/dev/null || true)" = "$PWD" ]; then
     bin="$PWD/.venv/bin"
     git config diff.jupyternotebook.command \
-        "'$bin/git-nbdiffdriver' diff --ignore-outputs --ignore-metadata --ignore-details"
+        "'$bin/git-nbdiffdriver' diff --ignore-outputs --ignore-metadata --ignore-details --ignore-id"
     git config merge.jupyternotebook.driver "'$bin/git-nbmergedriver' merge %O %A %B %L %P"
     git config merge.jupyternotebook.name "nbdime: merge notebooks cell by cell"
     git config difftool.nbdime.cmd "'$bin/git-nbdifftool' diff \"\$LOCAL\" \"\$REMOTE\" \"\$BASE\""
