@@ -1,5 +1,6 @@
 """Evaluation of networks and features under each dataset's own protocol."""
 
+from mscm_lib.evaluation.cache import load_embeddings
 from mscm_lib.evaluation.embedding import Embeddings, embed_table
 from mscm_lib.evaluation.references import rank_by_histogram, rank_untrained
 from mscm_lib.evaluation.run import Evaluation, evaluate_run
@@ -9,6 +10,7 @@ __all__ = [
     "Evaluation",
     "embed_table",
     "evaluate_run",
+    "load_embeddings",
     "rank_by_histogram",
     "rank_untrained",
 ]

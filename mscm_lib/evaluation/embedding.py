@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from mscm_lib.hardware import Hardware
 from mscm_lib.models import MSCMNet
 
 FEATURES = ("pooled", "neck")
+Transform = Callable[[Tensor], Tensor]
 MODALITIES: tuple[tuple[bool, Modality], ...] = ((False, "visible"), (True, "infrared"))
 
 
@@ -30,10 +32,34 @@ class Embeddings:
     Attributes:
         table: the images.
         features: by name, (N, C) float32 on the CPU.
+
+    Raises:
+        ProtocolError: there are not as many features as images, or one is not finite; it is named.
     """
 
     table: ImageTable
     features: dict[str, Tensor]
+
+    def __post_init__(self) -> None:
+        for name, values in self.features.items():
+            if values.ndim != 2 or len(values) != len(self.table):
+                raise ProtocolError(
+                    f"the {name} features have shape {tuple(values.shape)}, expected a row for "
+                    f"each of the {len(self.table)} images; embed the images again"
+                )
+            bad: npt.NDArray[np.bool_] = ~torch.isfinite(values).all(dim=1).numpy()
+            if bad.any():
+                raise ProtocolError(
+                    f"the {name} feature of {self.table.paths[int(bad.argmax())]} is not finite "
+                    f"({int(bad.sum())} of {len(self.table)} images); the weights are unusable: "
+                    "train again"
+                )
+
+    def with_mix(self, weight: float) -> Embeddings:
+        """With the feature "mix": its cosine is ``weight`` · neck + (1 - ``weight``) · pooled."""
+        neck, pooled = self.features["neck"], self.features["pooled"]
+        mix = torch.cat([weight**0.5 * neck, (1 - weight) ** 0.5 * pooled], dim=1)
+        return Embeddings(self.table, {**self.features, "mix": mix})
 
     def of(self, table: ImageTable, feature: str) -> Tensor:
         """The features of ``table``'s images, (len(table), C), in its order.
@@ -57,6 +83,7 @@ def embed_table(
     flip: bool = False,
     hardware: Hardware | None = None,
     progress: bool = True,
+    transform: Transform = views.test_transform,
 ) -> Embeddings:
     """Embed the images of ``table``, each modality through its own stems.
 
@@ -68,6 +95,7 @@ def embed_table(
         flip: add the features of the mirrored image and normalise again (named in every table).
         hardware: number format of the forward passes; None: the network's own.
         progress: show a bar.
+        transform: packed pixels (B, H, W, 3) → what the network sees (B, 3, H, W).
 
     Raises:
         ProtocolError: a feature is not finite; the image is named.
@@ -86,22 +114,21 @@ def embed_table(
             for start in range(0, len(places), batch):
                 here = places[start : start + batch]
                 pixels = torch.from_numpy(images.read(rows[here])).to(device)
-                batch_features = _embed(net, pixels, modality, flip, hardware)
+                batch_features = _embed(net, transform(pixels), modality, flip, hardware)
                 for name, values in batch_features.items():
                     found[name][torch.from_numpy(here)] = values.cpu()
                 bar.update(len(here))
-    _check_finite(found, table)
     return Embeddings(table, found)
 
 
 def _embed(
     net: MSCMNet,
-    pixels: Tensor,
+    x: Tensor,
     modality: Modality,
     flip: bool,
     hardware: Hardware | None,
 ) -> dict[str, Tensor]:
-    x = views.test_transform(pixels)  # (B, 3, H, W)
+    """Features of a batch x (B, 3, H, W)."""
     with hardware.autocast() if hardware else nullcontext():
         once = net.embed(x, modality)
         if not flip:
@@ -111,13 +138,3 @@ def _embed(
         name: functional.normalize(getattr(once, name).float() + getattr(mirrored, name).float())
         for name in FEATURES
     }
-
-
-def _check_finite(found: dict[str, Tensor], table: ImageTable) -> None:
-    for name, values in found.items():
-        bad: npt.NDArray[np.bool_] = ~torch.isfinite(values).all(dim=1).numpy()
-        if bad.any():
-            raise ProtocolError(
-                f"the {name} feature of {table.paths[int(bad.argmax())]} is not finite "
-                f"({int(bad.sum())} of {len(table)} images); the weights are unusable: train again"
-            )

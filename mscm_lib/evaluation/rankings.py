@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from torch import Tensor
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.embedding import Embeddings
-from mscm_lib.metrics import RankMetrics, rank_metrics
+from mscm_lib.metrics import RankMetrics, rank_metrics, rerank
 from mscm_lib.metrics.bootstrap import bootstrap_over_identities
+from mscm_lib.metrics.protocols import ProtocolName
 
 RANKS = (1, 5, 10, 20)
 
@@ -51,6 +51,12 @@ class Figures:
     trials: list[dict[str, Any]] = field(default_factory=list)
     queries: list[pd.DataFrame] = field(default_factory=list)
 
+    def extend(self, others: Figures) -> None:
+        """Take in what another ranking found."""
+        self.rows += others.rows
+        self.trials += others.trials
+        self.queries += others.queries
+
 
 def trials(dataset: ReidDataset, config: RunConfig) -> Iterator[Trial]:
     """Every ranking of ``dataset``: all searches and scorings, every gallery trial.
@@ -76,51 +82,64 @@ def rank_all(
     embeddings: Embeddings,
     features: tuple[str, ...],
     labels: dict[str, Any],
+    protocol: ProtocolName | None = None,
 ) -> Figures:
-    """Rank every trial by every feature.
+    """Rank every trial by every feature, and with ``config.rerank`` once more after re-ranking.
 
     Args:
-        dataset: whose protocol applies.
-        config: draw, shots, trials, mix.
+        dataset: whose searches, galleries and protocol apply.
+        config: draw, shots, trials, re-ranking, weight of a mix.
         embeddings: of all images that a trial names.
-        features: names in ``embeddings``, or "mix": the weighted sum of neck and pooled scores.
+        features: names in ``embeddings``.
         labels: columns that go with every row (variant, seed, flip, …).
+        protocol: whose rules replace the dataset's own; named in every row.
+
+    Raises:
+        ProtocolError: an image has no embedding, or no query has anything to find.
     """
     figures = Figures()
-    kept: dict[tuple[str, str, str], list[tuple[Trial, RankMetrics]]] = {}
-    for trial in trials(dataset, config):
+    rules = protocol or dataset.protocol
+    for group in _searches(dataset, config):
         for feature in features:
-            result = rank_metrics(
-                -_scores(embeddings, trial, feature, config.mix_weight),
-                trial.query.ids,
-                trial.gallery.ids,
-                trial.query.cams,
-                trial.gallery.cams,
-                dataset.protocol,
-                max_rank=max(RANKS),
-            )
-            kept.setdefault((trial.search, trial.scoring, feature), []).append((trial, result))
-    for (search, scoring, feature), found in kept.items():
-        names = {
-            "search": search,
-            "direction": found[0][0].direction,
-            "scoring": scoring or None,
-            "protocol": dataset.protocol,
-            "draw": config.draw,
-            "shots": config.shots,
-            "feature": feature,
-            **labels,
-        }
-        _enter(figures, names, found)
+            for reranked in (False, True) if config.rerank else (False,):
+                names = {
+                    "search": group[0].search,
+                    "direction": group[0].direction,
+                    "scoring": group[0].scoring or None,
+                    "protocol": rules,
+                    "draw": config.draw,
+                    "shots": config.shots,
+                    "feature": feature,
+                    "mix_weight": config.mix_weight if feature == "mix" else None,
+                    "rerank": reranked,
+                    **labels,
+                }
+                found = [(t, _rank(t, embeddings, feature, reranked, rules)) for t in group]
+                _enter(figures, names, found)
     return figures
 
 
-def _scores(embeddings: Embeddings, trial: Trial, feature: str, weight: float) -> Tensor:
-    """Cosine similarities, (queries, gallery)."""
-    if feature == "mix":
-        neck = _scores(embeddings, trial, "neck", weight)
-        return weight * neck + (1 - weight) * _scores(embeddings, trial, "pooled", weight)
-    return embeddings.of(trial.query, feature) @ embeddings.of(trial.gallery, feature).T
+def _searches(dataset: ReidDataset, config: RunConfig) -> list[list[Trial]]:
+    """The trials, those of one search and scoring together."""
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials(dataset, config):
+        found.setdefault((trial.search, trial.scoring), []).append(trial)
+    return list(found.values())
+
+
+def _rank(
+    trial: Trial, embeddings: Embeddings, feature: str, reranked: bool, protocol: ProtocolName
+) -> RankMetrics:
+    query, gallery = (embeddings.of(table, feature) for table in (trial.query, trial.gallery))
+    return rank_metrics(
+        rerank(query, gallery) if reranked else -(query @ gallery.T),
+        trial.query.ids,
+        trial.gallery.ids,
+        trial.query.cams,
+        trial.gallery.cams,
+        protocol,
+        max_rank=max(RANKS),
+    )
 
 
 def _enter(figures: Figures, names: dict[str, Any], found: list[tuple[Trial, RankMetrics]]) -> None:

@@ -44,7 +44,6 @@ def _labels(name: str, config: RunConfig) -> dict[str, object]:
         "trial": config.trial,
         "seed": config.seed,
         "flip": False,
-        "rerank": False,
     }
 
 

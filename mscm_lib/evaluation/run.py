@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import save_file
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.data.tables import ImageTable
-from mscm_lib.evaluation.embedding import FEATURES, Embeddings, embed_table
+from mscm_lib.evaluation.cache import save_embeddings
+from mscm_lib.evaluation.embedding import Embeddings, embed_table
 from mscm_lib.evaluation.rankings import Figures, rank_all, trials
 from mscm_lib.files import atomic_path, write_json, write_text
 from mscm_lib.hardware import choose_hardware
@@ -45,7 +45,8 @@ def evaluate_run(
     """Embed every query and gallery image once and rank all searches and trials.
 
     Both the pooled and the neck feature are ranked, and their mix where ``config.feature`` is
-    "mix"; with ``config.flip`` also the flip-averaged ones. Every row names what was done.
+    "mix"; with ``config.flip`` also the flip-averaged ones; with ``config.rerank`` each of them
+    after re-ranking as well. Every row names what was done.
 
     Args:
         config: of the run; says dataset, split, draw, shots and trials.
@@ -69,22 +70,17 @@ def evaluate_run(
     hardware = choose_hardware(config)
     net = hardware.place(load_network(weights, expected).net).eval()
     table = images_to_embed(packed.dataset, config)
-    names = (*FEATURES, "mix") if config.feature == "mix" else FEATURES
     figures = Figures()
+    embedded: dict[bool, Embeddings] = {}
     for flip in (False, True) if config.flip else (False,):
-        embeddings = embed_table(
-            net,
-            packed.images,
-            table,
-            flip=flip,
-            hardware=hardware,
-            progress=progress,
+        embedded[flip] = found = embed_table(
+            net, packed.images, table, flip=flip, hardware=hardware, progress=progress
         )
-        found = rank_all(packed.dataset, config, embeddings, names, {"flip": flip, "rerank": False})
-        figures.rows += found.rows
-        figures.trials += found.trials
-        figures.queries += found.queries
-    return _write(Path(output), figures, embeddings)
+        if config.feature == "mix":
+            found = found.with_mix(config.mix_weight)
+        names = tuple(found.features)
+        figures.extend(rank_all(packed.dataset, config, found, names, {"flip": flip}))
+    return _write(Path(output), figures, embedded, packed.images.fingerprint)
 
 
 def images_to_embed(dataset: ReidDataset, config: RunConfig) -> ImageTable:
@@ -101,15 +97,14 @@ def _trial(config: RunConfig, packed: PackedDataset) -> int | None:
     return config.trial if len(packed.dataset.training_trials) > 1 else None
 
 
-def _write(folder: Path, figures: Figures, embeddings: Embeddings) -> Evaluation:
+def _write(
+    folder: Path, figures: Figures, embedded: dict[bool, Embeddings], fingerprint: str
+) -> Evaluation:
     queries = pd.concat(figures.queries, ignore_index=True)
     with atomic_path(folder) as part:
         part.mkdir()
         write_json(part / "metrics.json", {"rows": figures.rows})
         write_text(part / "trials.csv", pd.DataFrame(figures.trials).to_csv(index=False))
         write_text(part / "queries.csv", queries.to_csv(index=False, float_format="%.6f"))
-        write_text(part / "paths.txt", "\n".join(embeddings.table.paths) + "\n")
-        save_file(
-            {k: v.half() for k, v in embeddings.features.items()}, part / "features.safetensors"
-        )
+        save_embeddings(part, embedded, fingerprint)
     return Evaluation(folder, figures.rows, figures.trials, queries)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ LABELS = {
     "mean_inp": "mINP",
 }
 RUN = ["dataset", "variant", "trial", "seed"]
-PROTOCOL = ["search", "direction", "scoring", "draw", "shots", "feature", "flip", "rerank"]
+PROTOCOL = [
+    "search", "direction", "scoring", "draw", "shots", "feature", "mix_weight", "flip", "rerank",
+]  # fmt: skip
 
 
 def write_tables() -> None:
@@ -81,7 +83,7 @@ def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
             "dataset": dataset,
             "search": f"{search}, {scoring}" if isinstance(scoring, str) and scoring else search,
             "query → gallery": direction,
-            "feature": group["feature"].iloc[0],
+            "feature": described(group.iloc[0]),
             "runs": len(group),
         }
         for metric in METRICS:
@@ -93,9 +95,18 @@ def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def described(row: Mapping[str, Any] | pd.Series) -> str:
+    """Feature and post-processing of a row in words, such as "mix (neck 0.5), flip, re-ranked"."""
+    feature = str(row["feature"])
+    if feature == "mix":
+        feature += f" (neck {row['mix_weight']:g})"
+    done = [name for key, name in (("flip", "flip"), ("rerank", "re-ranked")) if row[key]]
+    return ", ".join([feature, *done])
+
+
 def results_table(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary as people read it: mean ± standard deviation over runs, a command a row."""
-    shown = summary[["network", "search", "query → gallery", "runs"]].astype(str)
+    shown = summary[["network", "search", "query → gallery", "feature", "runs"]].astype(str)
     for label in ("R1", "R10", "mAP", "mINP"):
         spread = [f" ± {sd:.1f}" if sd == sd else "" for sd in summary[f"{label} sd"]]
         shown[label] = [f"{mean:.1f}{sd}" for mean, sd in zip(summary[label], spread, strict=True)]
@@ -175,9 +186,13 @@ def _comparisons(identities: pd.DataFrame, study: Study) -> Iterator[pd.DataFram
 
 
 def _reported(row: dict[str, Any], config: RunConfig) -> bool:
-    """Whether a row is the one the study reports: the chosen feature, nothing done afterwards."""
+    """Whether a row is the one the study reports.
+
+    The chosen feature, flip-averaged where the run asks for it; never re-ranked: those rows stand
+    beside, in ``metrics.csv``, since re-ranking one query uses all the others.
+    """
     wanted = row["feature"] in (config.feature, "histogram")
-    return wanted and bool(row["flip"]) == config.flip and bool(row["rerank"]) == config.rerank
+    return wanted and bool(row["flip"]) == config.flip and not row["rerank"]
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:

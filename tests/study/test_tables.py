@@ -1,8 +1,16 @@
 import pandas as pd
 import pytest
 
+from mscm_lib.config import RunConfig
 from mscm_lib.study.settings import load_study, preset_paths
-from mscm_lib.study.tables import METRICS, as_markdown, as_metrics, summarise
+from mscm_lib.study.tables import (
+    METRICS,
+    _reported,
+    as_markdown,
+    as_metrics,
+    results_table,
+    summarise,
+)
 
 QUICK = load_study(next(path for path in preset_paths() if path.stem == "quick"))
 
@@ -18,6 +26,8 @@ def _row(variant, seed, mean_ap, **changes):
         "direction": "infrared → visible",
         "scoring": None,
         "feature": "neck",
+        "flip": False,
+        "rerank": False,
         "reported": True,
         **dict.fromkeys(METRICS, mean_ap),
     }
@@ -30,6 +40,7 @@ def test_the_summary_is_the_mean_over_runs_of_the_reported_feature():
             _row("mscmnet", 0, 0.4),
             _row("mscmnet", 1, 0.6),
             _row("mscmnet", 0, 0.9, feature="pooled", reported=False),
+            _row("mscmnet", 0, 0.9, rerank=True, reported=False),
             _row("untrained", 0, 0.1, kind="reference"),
         ]
     )
@@ -53,3 +64,13 @@ def test_every_row_carries_the_command_that_makes_it_again():
     assert "`dvc repro evaluate@quick-mscmnet-0-1`" in text
     assert "`dvc repro reference@quick`" in text
     assert "40.0" in text
+
+
+def test_the_reported_row_is_never_the_re_ranked_one_and_says_what_was_done():
+    config = RunConfig(feature="mix", flip=True, rerank=True)
+    row = _row("mscmnet", 0, 0.4, feature="mix", mix_weight=0.25, flip=True)
+    assert _reported(row, config)
+    for change in ({"rerank": True}, {"flip": False}, {"feature": "neck"}):
+        assert not _reported(row | change, config)
+    shown = results_table(summarise(pd.DataFrame([row]), QUICK))
+    assert shown["feature"].tolist() == ["mix (neck 0.25), flip"]
