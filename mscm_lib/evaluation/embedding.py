@@ -69,7 +69,7 @@ class Embeddings:
         """
         rows = {path: row for row, path in enumerate(self.table.paths)}
         try:
-            index = torch.tensor([rows[path] for path in table.paths])
+            index = torch.tensor([rows[path] for path in table.paths], dtype=torch.int64)
         except KeyError as error:
             raise ProtocolError(f"{error.args[0]}: this image has not been embedded") from error
         return self.features[feature][index]
