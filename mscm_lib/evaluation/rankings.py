@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from mscm_lib.metrics.bootstrap import bootstrap_over_identities
 from mscm_lib.metrics.protocols import ProtocolName
 
 RANKS = (1, 5, 10, 20)
+Scorings = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,26 @@ class Figures:
         self.queries += others.queries
 
 
-def trials(dataset: ReidDataset, config: RunConfig) -> Iterator[Trial]:
-    """Every ranking of ``dataset``: all searches and scorings, every gallery trial.
+def trial_numbers(dataset: ReidDataset, config: RunConfig) -> list[int]:
+    """The trials that are averaged.
 
     Where trials are splits (RegDB), the run's own split is the one that counts; elsewhere they are
     galleries, of which the first ``config.gallery_trials`` are taken.
     """
     splits = len(dataset.training_trials) > 1
-    numbers = [config.trial] if splits else list(dataset.trials)[: config.gallery_trials]
+    return [config.trial] if splits else list(dataset.trials)[: config.gallery_trials]
+
+
+def trials(
+    dataset: ReidDataset, config: RunConfig, scorings: Scorings | None = None
+) -> Iterator[Trial]:
+    """Every ranking of ``dataset``: all searches and scorings, every gallery trial.
+
+    ``scorings`` replace the dataset's own.
+    """
+    numbers = trial_numbers(dataset, config)
     for search in dataset.searches:
-        for scoring in dataset.scorings.get(search, ("",)):
+        for scoring in (scorings or dataset.scorings).get(search, ("",)):
             for number in numbers:
                 query = dataset.query(search, trial=number)
                 gallery = dataset.gallery(search, number, config.draw, config.shots)
@@ -83,6 +94,7 @@ def rank_all(
     features: tuple[str, ...],
     labels: dict[str, Any],
     protocol: ProtocolName | None = None,
+    scorings: Scorings | None = None,
 ) -> Figures:
     """Rank every trial by every feature, and with ``config.rerank`` once more after re-ranking.
 
@@ -93,38 +105,49 @@ def rank_all(
         features: names in ``embeddings``.
         labels: columns that go with every row (variant, seed, flip, …).
         protocol: whose rules replace the dataset's own; named in every row.
+        scorings: by search, the ways of scoring that replace the dataset's own.
 
     Raises:
         ProtocolError: an image has no embedding, or no query has anything to find.
     """
     figures = Figures()
-    rules = protocol or dataset.protocol
-    for group in _searches(dataset, config):
-        for feature in features:
-            for reranked in (False, True) if config.rerank else (False,):
-                names = {
-                    "search": group[0].search,
-                    "direction": group[0].direction,
-                    "scoring": group[0].scoring or None,
-                    "protocol": rules,
-                    "draw": config.draw,
-                    "shots": config.shots,
-                    "feature": feature,
-                    "mix_weight": config.mix_weight if feature == "mix" else None,
-                    "rerank": reranked,
-                    **labels,
-                }
-                found = [(t, _rank(t, embeddings, feature, reranked, rules)) for t in group]
-                _enter(figures, names, found)
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials(dataset, config, scorings):
+        found.setdefault((trial.search, trial.scoring), []).append(trial)
+    for group in found.values():
+        figures.extend(
+            rank_search(group, config, embeddings, features, labels, protocol or dataset.protocol)
+        )
     return figures
 
 
-def _searches(dataset: ReidDataset, config: RunConfig) -> list[list[Trial]]:
-    """The trials, those of one search and scoring together."""
-    found: dict[tuple[str, str], list[Trial]] = {}
-    for trial in trials(dataset, config):
-        found.setdefault((trial.search, trial.scoring), []).append(trial)
-    return list(found.values())
+def rank_search(
+    group: Sequence[Trial],
+    config: RunConfig,
+    embeddings: Embeddings,
+    features: tuple[str, ...],
+    labels: dict[str, Any],
+    protocol: ProtocolName,
+) -> Figures:
+    """Rank the trials of one search and scoring; see `rank_all`."""
+    figures = Figures()
+    for feature in features:
+        for reranked in (False, True) if config.rerank else (False,):
+            names = {
+                "search": group[0].search,
+                "direction": group[0].direction,
+                "scoring": group[0].scoring or None,
+                "protocol": protocol,
+                "draw": config.draw,
+                "shots": config.shots,
+                "feature": feature,
+                "mix_weight": config.mix_weight if feature == "mix" else None,
+                "rerank": reranked,
+                **labels,
+            }
+            found = [(t, _rank(t, embeddings, feature, reranked, protocol)) for t in group]
+            _enter(figures, names, found)
+    return figures
 
 
 def _rank(

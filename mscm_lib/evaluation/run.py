@@ -15,9 +15,10 @@ from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.cache import save_embeddings
 from mscm_lib.evaluation.embedding import Embeddings, embed_table
-from mscm_lib.evaluation.rankings import Figures, rank_all, trials
+from mscm_lib.evaluation.rankings import Figures, rank_all, trial_numbers
 from mscm_lib.files import atomic_path, write_json, write_text
-from mscm_lib.hardware import choose_hardware
+from mscm_lib.hardware import Hardware, choose_hardware
+from mscm_lib.models import MSCMNet
 from mscm_lib.models.weights import load_network
 from mscm_lib.paths import resolve
 
@@ -60,15 +61,8 @@ def evaluate_run(
         DataError: the packed images are missing or damaged.
     """
     packed = open_packed(resolve(config.data_folder))
-    identities = len(np.unique(packed.dataset.train(config.validation, _trial(config, packed)).ids))
-    expected = {
-        "dataset": config.dataset,
-        "trial": str(config.trial),
-        "identities": str(identities),
-        "dataset_fingerprint": packed.images.fingerprint,
-    }
     hardware = choose_hardware(config)
-    net = hardware.place(load_network(weights, expected).net).eval()
+    net = load_run_network(config, packed, weights, hardware)
     table = images_to_embed(packed.dataset, config)
     figures = Figures()
     embedded: dict[bool, Embeddings] = {}
@@ -83,18 +77,33 @@ def evaluate_run(
     return _write(Path(output), figures, embedded, packed.images.fingerprint)
 
 
+def load_run_network(
+    config: RunConfig, packed: PackedDataset, weights: Path | str, hardware: Hardware
+) -> MSCMNet:
+    """A run's network in evaluation mode, where ``hardware`` computes.
+
+    Raises:
+        CheckpointError: the weights belong to another dataset, split or number of identities.
+    """
+    split = config.trial if len(packed.dataset.training_trials) > 1 else None
+    identities = len(np.unique(packed.dataset.train(config.validation, split).ids))
+    expected = {
+        "dataset": config.dataset,
+        "trial": str(config.trial),
+        "identities": str(identities),
+        "dataset_fingerprint": packed.images.fingerprint,
+    }
+    return hardware.place(load_network(weights, expected).net).eval()
+
+
 def images_to_embed(dataset: ReidDataset, config: RunConfig) -> ImageTable:
-    """Every image that any trial of the run names, once."""
-    rows: dict[str, tuple[str, int, int, bool]] = {}
-    for trial in trials(dataset, config):
-        for table in (trial.query, trial.gallery):
-            labels = (table.ids.tolist(), table.cams.tolist(), table.infrared.tolist())
-            rows.update({row[0]: row for row in zip(table.paths, *labels, strict=True)})
-    return ImageTable.from_rows([rows[path] for path in sorted(rows)])
-
-
-def _trial(config: RunConfig, packed: PackedDataset) -> int | None:
-    return config.trial if len(packed.dataset.training_trials) > 1 else None
+    """Every query and every image that a gallery of the run may draw from, once."""
+    wanted: set[str] = set()
+    for number in trial_numbers(dataset, config):
+        for search in dataset.searches:
+            wanted.update(dataset.query(search, number).paths)
+            wanted.update(dataset.gallery_pool(search, number).paths)
+    return dataset.images[np.array([path in wanted for path in dataset.images.paths])]
 
 
 def _write(
