@@ -98,7 +98,8 @@ class RankTable:
         counted = nth <= number[:, None]
         valid = number > 0
         with np.errstate(invalid="ignore"):
-            precision = np.where(counted, nth / ranks, 0.0).sum(axis=1) / number
+            # one after the other: a sum by halves would depend on how wide the table is
+            precision = np.where(counted, nth / ranks, 0.0).cumsum(axis=1)[:, -1] / number
             last = np.take_along_axis(ranks, np.maximum(number, 1)[:, None] - 1, axis=1)[:, 0]
         self.matches[rows] = number
         self.ap[rows] = np.where(valid, precision, np.nan)

@@ -1,0 +1,242 @@
+"""Metrics of a ranking given as features: exact, tile by tile, never holding all distances.
+
+The rank of a right answer is one more than the number of images before it, so nothing is sorted:
+tiles of distances are computed, counted against the right answers' distances, and forgotten.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from threadpoolctl import ThreadpoolController
+from torch import Tensor
+from torch.nn import functional
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import ProtocolError
+from mscm_lib.metrics.arithmetic import Arithmetic, NumpyArithmetic, TorchArithmetic, in_threads
+from mscm_lib.metrics.counting import RightAnswers, Tally, exclude
+from mscm_lib.metrics.labels import IntArray, Labels, OwnPairs
+from mscm_lib.metrics.protocols import ProtocolName
+from mscm_lib.metrics.rankings import RankMetrics, RankTable
+
+Metric = Literal["cosine", "euclidean"]
+Features = npt.NDArray[Any] | Tensor
+
+
+class Tile(NamedTuple):
+    """Gallery images and queries of one matrix product. Every product has this very shape, filled
+    up with zeros, so that a pair's score does not depend on what else is computed with it."""
+
+    gallery: int
+    queries: int
+
+
+CPU_TILE = Tile(1024, 256)  # a tile stays in a core's cache while it is counted
+GPU_TILE = Tile(16384, 2048)
+
+
+def rank_features(
+    query_features: Features,
+    gallery_features: Features,
+    query_ids: npt.ArrayLike | Tensor,
+    gallery_ids: npt.ArrayLike | Tensor,
+    query_cams: npt.ArrayLike | Tensor | None = None,
+    gallery_cams: npt.ArrayLike | Tensor | None = None,
+    protocol: ProtocolName = "sysu",
+    max_rank: int = 20,
+    metric: Metric = "cosine",
+    query_chunk: int = 8192,
+    gallery_chunk: int = 16384,
+    device: torch.device | str | None = None,
+) -> RankMetrics:
+    """CMC, mAP and mINP as `rank_metrics` defines them, from features instead of distances.
+
+    Scores are float32 whatever the features' type; equal scores are ranked in gallery order. The
+    result is the same for every choice of chunks. Beyond the features themselves memory holds one
+    chunk of each set in float32 and some tiles, never the matrix of distances.
+
+    Args:
+        query_features: (N, D) array, memory-mapped array or tensor of floating-point numbers.
+        gallery_features: (M, D).
+        query_ids: (N,) identities, whole numbers or text.
+        gallery_ids: (M,) identities.
+        query_cams: (N,) camera numbers; needed by sysu, llcm and market.
+        gallery_cams: (M,) camera numbers.
+        protocol: "sysu", "regdb", "llcm" or "market".
+        max_rank: length of the CMC curve.
+        metric: "cosine" (features are normalised here) or "euclidean".
+        query_chunk: queries taken up at one time.
+        gallery_chunk: gallery images converted to float32 at one time.
+        device: where scores are computed; None: where the gallery's features are.
+
+    Raises:
+        ProtocolError: the protocol is unknown or lacks cameras, shapes or counts do not match, a
+            set is empty, a feature is not finite, or no query has a right answer.
+    """
+    if metric not in ("cosine", "euclidean"):
+        raise ProtocolError(unknown_key("metric", metric, ["cosine", "euclidean"]))
+    for name, chunk in (("query_chunk", query_chunk), ("gallery_chunk", gallery_chunk)):
+        if chunk < 1:
+            raise ProtocolError(f"{name} = {chunk!r}: expected 1 or more")
+    if device is None:
+        device = gallery_features.device if isinstance(gallery_features, Tensor) else "cpu"
+    queries = _Source("query_features", query_features, metric, torch.device(device))
+    gallery = _Source("gallery_features", gallery_features, metric, torch.device(device))
+    if queries.width != gallery.width:
+        raise ProtocolError(
+            f"query features have {queries.width} numbers each and gallery features "
+            f"{gallery.width}: both must come from the same network"
+        )
+    labels = Labels.check(
+        query_ids, gallery_ids, query_cams, gallery_cams, protocol, len(queries), len(gallery)
+    )
+    table = RankTable(labels, max_rank)
+    by_identity = np.argsort(labels.query_ids, kind="stable")  # neighbours share right answers
+    # Threads each have their own queries; inside a product one thread is then enough.
+    with _blas().limit(limits=1, user_api="blas"):
+        for start in range(0, len(queries), query_chunk):
+            rows = by_identity[start : start + query_chunk]
+            _rank_chunk(rows, queries, gallery, labels, table, gallery_chunk)
+    return table.finish()
+
+
+@lru_cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _rank_chunk(
+    rows: IntArray,
+    queries: _Source,
+    gallery: _Source,
+    labels: Labels,
+    table: RankTable,
+    gallery_chunk: int,
+) -> None:
+    """Rank the queries ``rows`` against the whole gallery."""
+    size = gallery.tile.queries
+    parts = [_Part(rows[s : s + size], queries, gallery, labels) for s in range(0, len(rows), size)]
+    step = -(-gallery_chunk // gallery.tile.gallery) * gallery.tile.gallery
+    for start in range(0, len(gallery), step):
+        columns = np.arange(start, min(start + step, len(gallery)))
+        images = gallery.take(labels.order[columns])
+        if gallery.on_cpu:
+            in_threads(lambda part: part.count(images, start), parts)  # noqa: B023
+        else:
+            for part in parts:
+                part.count(images, start)
+    for part in parts:
+        table.fill(part.rows, part.answers, part.tally)
+
+
+class _Source:
+    """One set's features, a few rows at a time as float32 where scores are computed."""
+
+    def __init__(self, name: str, features: Features, metric: Metric, device: torch.device) -> None:
+        self.name, self.features, self.metric, self.device = name, features, metric, device
+        self.on_cpu = device.type == "cpu"
+        self.tile = CPU_TILE if self.on_cpu else GPU_TILE
+        if len(features.shape) != 2:
+            raise ProtocolError(
+                f"{name} has shape {tuple(features.shape)}, expected (images, numbers)"
+            )
+        floating = (
+            features.is_floating_point()
+            if isinstance(features, Tensor)
+            else np.issubdtype(features.dtype, np.floating)
+        )
+        if not floating:
+            raise ProtocolError(f"{name} has type {features.dtype}, expected floating point")
+        self.width = int(features.shape[1])
+
+    def __len__(self) -> int:
+        return int(self.features.shape[0])
+
+    def take(self, rows: IntArray) -> Tensor:
+        """(K, D) float32 features of ``rows``, normalised where the metric is cosine.
+
+        Raises:
+            ProtocolError: one of them is not finite.
+        """
+        if isinstance(self.features, Tensor):
+            index = torch.from_numpy(rows).to(self.features.device)
+            found = self.features.detach()[index].to(self.device, torch.float32)
+        else:
+            found = torch.from_numpy(self.features[rows].astype(np.float32)).to(self.device)
+        finite = torch.isfinite(found).all(1)
+        if not bool(finite.all()):
+            bad = int(rows[int((~finite).nonzero()[0])])
+            raise ProtocolError(
+                f"{self.name}: row {bad} is NaN or infinite; the network that made it has diverged, "
+                "or its input was broken"
+            )
+        return functional.normalize(found) if self.metric == "cosine" else found
+
+    def distances(self, images: Tensor, queries: Any) -> Any:
+        """(T, n) of (T, D) gallery images, at most a tile's, to a tile's queries (D, n)."""
+        tile = functional.pad(images, (0, 0, 0, self.tile.gallery - len(images)))
+        block = (tile.numpy() if self.on_cpu else tile) @ queries
+        if self.metric == "euclidean":  # |g - q|² without |q|², which turns no order round
+            squares = (tile * tile).sum(1, keepdim=True)
+            block += squares.numpy() if self.on_cpu else squares
+        return block[: len(images)]
+
+
+class _Part:
+    """A tile's width of queries: their right answers, and what has been counted before those."""
+
+    def __init__(self, rows: IntArray, queries: _Source, gallery: _Source, labels: Labels) -> None:
+        self.rows, self.gallery, self.labels = rows, gallery, labels
+        self.arithmetic: Arithmetic = (
+            NumpyArithmetic() if gallery.on_cpu else TorchArithmetic(gallery.device)
+        )
+        found = queries.take(rows) * (-1 if queries.metric == "cosine" else -2)  # nearer: smaller
+        found = functional.pad(found, (0, 0, 0, gallery.tile.queries - len(rows)))
+        turned = found.T.contiguous()  # (D, n)
+        self.queries = turned.numpy() if gallery.on_cpu else turned
+        self.pairs = labels.own_pairs(rows)
+        self.answers = RightAnswers(
+            self.pairs, self._own_distances(), labels.order[self.pairs.column], len(rows)
+        )
+        self.tally = Tally(
+            self.answers, labels.protocol.unique_identities, labels.longest, self.arithmetic
+        )
+
+    def count(self, images: Tensor, start: int) -> None:
+        """Count (K, D) gallery images, the ones from column ``start`` of the sorted gallery."""
+        step = self.gallery.tile.gallery
+        for first in range(0, len(images), step):
+            block = self._block(images[first : first + step])
+            begin = start + first
+            end = begin + len(block)
+            pairs = self.pairs
+            inside = (pairs.column >= begin) & (pairs.column < end)
+            own = OwnPairs(pairs.query[inside], pairs.column[inside], pairs.kept[inside])
+            exclude(block, self.labels, own, self.rows, begin, self.arithmetic)
+            positions = self.arithmetic.array(self.labels.order[begin:end])
+            self.tally.add(block, self.labels.codes[begin:end], positions)
+
+    def _own_distances(self) -> npt.NDArray[np.float32]:
+        """(K,) of the own pairs, each with the same arithmetic as when others are counted."""
+        columns, place = np.unique(self.pairs.column, return_inverse=True)
+        distances = np.empty(len(place), dtype=np.float32)
+        step = self.gallery.tile.gallery
+        for start in range(0, len(columns), step):
+            images = self.gallery.take(self.labels.order[columns[start : start + step]])
+            block = self.arithmetic.numpy(self._block(images))
+            inside = (place >= start) & (place < start + step)
+            distances[inside] = block[place[inside] - start, self.pairs.query[inside]]
+        return distances
+
+    def _block(self, images: Tensor) -> Any:
+        """(T, n) distances of a tile's images to these queries."""
+        block = self.gallery.distances(images, self.queries)
+        if len(self.rows) == self.gallery.tile.queries:
+            return block
+        block = block[:, : len(self.rows)]
+        return np.ascontiguousarray(block) if self.gallery.on_cpu else block.contiguous()
