@@ -85,11 +85,11 @@ def compare_runs(
         )
     a, b = a[a["ap"].notna()], b[b["ap"].notna()]
     hits = (a["first_hit"] == 1).astype(float) - (b["first_hit"] == 1)
-    found = [
+    ap, rank1 = (
         Difference(*bootstrap_over_identities(values, a["query_id"], draws, level, seed))
         for values in (a["ap"] - b["ap"], hits)
-    ]
-    return Comparison(*found, _differing(a, b))
+    )
+    return Comparison(ap, rank1, _differing(a, b))
 
 
 def _keyed(queries: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -22,13 +22,13 @@ class Neighbours(NamedTuple):
     """What `find_neighbours` found among n images.
 
     Attributes:
-        index: (n, k) images nearest to each, itself first; the first ``size`` of a row are the
+        images: (n, k) images nearest to each, itself first; the first ``size`` of a row are the
             right ones for each of the wanted sizes, equally far ones taken in the order of the set.
         farthest: (n,) squared distance of each image to the one farthest from it.
         between: (N, n - N) squared distances of the first N images to the others.
     """
 
-    index: IntArray
+    images: IntArray
     farthest: FloatArray
     between: FloatArray
 

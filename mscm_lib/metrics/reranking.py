@@ -76,8 +76,8 @@ def rerank(
     half = int(np.around(k1 / 2))
     near = find_neighbours(features, len(query), (k1 + 1, half + 1, k2))
     scale = np.where(near.farthest > 0, near.farthest, 1).astype(np.float32)
-    members = _expanded(_reciprocal(near.index, k1 + 1), _reciprocal(near.index, half + 1))
-    weights = _average(near.index, k2) @ _weights(features, members, scale)
+    members = _expanded(_reciprocal(near.images, k1 + 1), _reciprocal(near.images, half + 1))
+    weights = _average(near.images, k2) @ _weights(features, members, scale)
     distances = near.between
     distances *= lambda_ / scale[: len(query), None]
     _add_jaccard(distances, weights[: len(query)], weights[len(query) :].tocsc(), 1 - lambda_)
