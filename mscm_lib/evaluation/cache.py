@@ -19,7 +19,7 @@ AGAIN = "delete the folder and evaluate the run again"
 
 
 def save_embeddings(folder: Path, embedded: Mapping[bool, Embeddings], fingerprint: str) -> None:
-    """Write features in half precision, and the paths of their images.
+    """Write features as they were ranked, and the paths of their images.
 
     Args:
         folder: that exists.
@@ -28,7 +28,7 @@ def save_embeddings(folder: Path, embedded: Mapping[bool, Embeddings], fingerpri
         fingerprint: of the packed dataset.
     """
     tensors = {
-        f"{name}_flip" if flip else name: values.half().contiguous()
+        f"{name}_flip" if flip else name: values.contiguous()
         for flip, embeddings in embedded.items()
         for name, values in embeddings.features.items()
     }
@@ -38,7 +38,7 @@ def save_embeddings(folder: Path, embedded: Mapping[bool, Embeddings], fingerpri
 
 
 def load_embeddings(folder: Path, packed: PackedDataset, flip: bool = False) -> Embeddings:
-    """The embeddings that `save_embeddings` left in ``folder``, as float32.
+    """The embeddings that `save_embeddings` left in ``folder``.
 
     Args:
         folder: of a finished evaluation.
@@ -53,7 +53,7 @@ def load_embeddings(folder: Path, packed: PackedDataset, flip: bool = False) -> 
     try:
         with safe_open(path, framework="pt") as file:
             fingerprint = (file.metadata() or {}).get("dataset_fingerprint")
-            found = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         paths = (folder / PATHS_FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise DataError(

@@ -22,7 +22,7 @@ from mscm_lib.metrics.protocols import PROTOCOLS, ProtocolName
 from mscm_lib.models import MSCMNet
 
 COLUMNS = [
-    "question", "choice", "rank1", "rank1_low", "rank1_high", "mean_ap", "mean_ap_low",
+    "question", "choice", "rank1", "rank1_low", "rank1_high", "rank10", "mean_ap", "mean_ap_low",
     "mean_ap_high", "mean_inp", "gallery_trials", "valid_queries",
 ]  # fmt: skip
 PLAIN = {"draw": "agw", "shots": 1, "rerank": False, "feature": "neck"}
@@ -95,7 +95,7 @@ def switch(dataset: ReidDataset, config: RunConfig, embeddings: Embeddings) -> p
         answer only has no row.
     """
     embeddings = embeddings.with_mix(0.5)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for choice in choices(dataset, config):
         run = config.replace(**{**PLAIN, **choice.changes})
         figures = rank_all(

@@ -28,7 +28,8 @@ from mscm_lib.study.settings import RunName, Study, load_study
 from mscm_lib.study.strip import read_notebook
 from mscm_lib.study.tables import results_table
 
-NARRATIVE = ("11_training_report", "90_results")  # executed here, from what the stages left
+# Executed here, from what the stages left.
+NARRATIVE = ("11_training_report", "60_why_numbers_differ", "90_results")
 PAGES_OF_RUNS = 8  # git holds the pages: of a study of more runs, none of single runs is among them
 
 

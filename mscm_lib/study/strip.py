@@ -52,7 +52,7 @@ COMMANDS = {
     "generate": [f"{PACKAGE}.data.generated"],
     "tables": [f"{PACKAGE}.study.tables"],
     "figures": [f"{PACKAGE}.reports.figures"],
-    "reports": [f"{PACKAGE}.reports.pages"],
+    "reports": [f"{PACKAGE}.reports.pages", f"{PACKAGE}.reports.numbers"],
 }
 
 

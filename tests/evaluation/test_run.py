@@ -79,7 +79,7 @@ def test_files_hold_what_was_found_and_features_are_read_back(evaluated, packed,
         direct = embed_table(network, packed.images, cached.table, flip=flip, progress=False)
         assert cached.table.paths == images_to_embed(packed.dataset, config).paths
         for name, values in direct.features.items():
-            torch.testing.assert_close(cached.features[name], values, atol=1e-3, rtol=0)
+            torch.testing.assert_close(cached.features[name], values, atol=1e-6, rtol=0)
     assert not torch.equal(
         cached.features["neck"], load_embeddings(found.folder, packed).features["neck"]
     )

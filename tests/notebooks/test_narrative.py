@@ -22,6 +22,7 @@ TINY = {
     "03_qfe": {"people": 3},
     "04_mimb_alb": {"people": 2},
     "05_qct": {"images": 2, "steps": 60},
+    "60_why_numbers_differ": {"people": 6, "epochs": 1, "images": 100},
     "22_released_checkpoint": {"people": 2, "gallery_trials": 1},
 }
 PHONE = 375  # CSS pixels
