@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -25,20 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _study(options: argparse.Namespace) -> int:
     from mscm_lib.study.entry import check_sources
+    from mscm_lib.study.pipeline import repro
     from mscm_lib.study.settings import load_study
 
     study = load_study()
     check_sources(study)
     began = time.monotonic()
     print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro")
-    status = subprocess.run(["dvc", "repro", *options.targets], cwd=project_root()).returncode
-    if status:
-        print(
-            "error: the study stopped; mend what is named above and start it again: "
-            "what is finished stays, and training goes on where it was",
-            file=sys.stderr,
-        )
-        return status
+    repro("the study", options.targets)
     minutes = (time.monotonic() - began) / 60
     folder = f"results/{study.name}"
     print(f"\nDone in {minutes:.1f} min. Where to look:")

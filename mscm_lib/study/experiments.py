@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 
 from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
-from mscm_lib.paths import project_root, resolve
+from mscm_lib.paths import resolve
+from mscm_lib.study.pipeline import repro
 from mscm_lib.study.settings import load_study, preset_paths, study_text
 
 BASE = "base: _lab.yaml"
@@ -36,11 +36,7 @@ def run_experiments(names: Sequence[str] = ()) -> None:
             write_text(resolve("params.yaml"), study_text(f"presets/{name}.yaml"))
             study = load_study()
             print(f"\n{study.title}: {sum(1 for _ in study.runs())} runs", flush=True)
-            if subprocess.run(["dvc", "repro"], cwd=project_root()).returncode:
-                raise StudyError(
-                    f"the experiment {name!r} stopped; mend what is named above and start it "
-                    "again: what is finished stays, and training goes on where it was"
-                )
+            repro(f"the experiment {name!r}")
     finally:
         write_text(resolve("params.yaml"), chosen)
     print("\nWhere to look:")

@@ -1,6 +1,7 @@
 """A run's evaluation as a whole: what it embeds, names, writes, and refuses."""
 
 import json
+from copy import deepcopy
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from mscm_lib.errors import CheckpointError, DataError, ProtocolError
 from mscm_lib.evaluation import Embeddings, embed_table, evaluate_run, load_embeddings
 from mscm_lib.evaluation.rankings import rank_all
 from mscm_lib.evaluation.run import images_to_embed
+from mscm_lib.hardware import choose_hardware
 from mscm_lib.models import MSCMNet
 
 NAMES = [
@@ -71,12 +73,13 @@ def test_every_image_is_embedded_once_for_all_trials(evaluated, config, packed, 
 
 def test_files_hold_what_was_found_and_features_are_read_back(evaluated, packed, network, config):
     found = evaluated(flip=True)
+    placed = choose_hardware(config).place(deepcopy(network))  # same layout, same sums
     record = json.loads((found.folder / "metrics.json").read_text())
     assert len(record["rows"]) == len(found.rows) == 8
     assert len(pd.read_csv(found.folder / "queries.csv")) == len(found.queries)
     for flip in (False, True):
         cached = load_embeddings(found.folder, packed, flip)
-        direct = embed_table(network, packed.images, cached.table, flip=flip, progress=False)
+        direct = embed_table(placed, packed.images, cached.table, flip=flip, progress=False)
         assert cached.table.paths == images_to_embed(packed.dataset, config).paths
         for name, values in direct.features.items():
             torch.testing.assert_close(cached.features[name], values, atol=1e-6, rtol=0)
