@@ -124,6 +124,41 @@ def _enter(options: argparse.Namespace) -> None:
     )
 
 
+def _index(options: argparse.Namespace) -> None:
+    from mscm_lib.retrieval import build_index
+    from mscm_lib.study.settings import RunName, find_study, resolve_run
+
+    run = RunName(options.dataset, options.variant, options.trial, options.seed)
+    own = {"trial": run.trial, "seed": run.seed}
+    config = resolve_run(find_study(run.dataset), run.dataset, run.variant, own)
+    folder = options.out or Path("build/index") / run.folder
+    weights = resolve(f"runs/train/{run.folder}/model.safetensors")
+    index = build_index(config, weights, resolve(folder), options.search, options.method)
+    print(f"{len(index):,} images of {run.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
+
+
+def _search(options: argparse.Namespace) -> None:
+    from mscm_lib.retrieval import Searcher
+
+    searcher = Searcher.open(options.folder)
+    matches = searcher.search(
+        options.image, options.modality, options.top, options.camera, options.identity
+    )
+    for match in matches:
+        rank = "left out" if match.excluded else f"{match.rank:8d}"
+        mark = {None: " ", True: "right", False: "wrong"}[match.right]
+        print(f"{rank}  {match.score:6.3f}  id {match.identity:<6} {match.path}  {mark}".rstrip())
+    if options.figure:
+        from mscm_lib.reports.figures import save
+        from mscm_lib.reports.ranked import ranked_figure
+
+        title = f"{options.image.name} in {searcher.index.about['dataset']}"
+        drawn = ranked_figure(
+            searcher.pixels(options.image), matches, searcher.pictures(matches), title
+        )
+        save(options.figure, drawn, f"Ranked list for {options.image.name}.")
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from mscm_lib.data.doctor import diagnose
 
@@ -169,6 +204,22 @@ def _parser() -> argparse.ArgumentParser:
     experiments.add_argument(
         "names", nargs="*", help="presets on _lab.yaml; all when none is named"
     )
+    index = add("index", _index, "keep a finished run's gallery as an index to search in")
+    index.add_argument("dataset")
+    index.add_argument("variant", nargs="?", default="mscmnet")
+    index.add_argument("trial", nargs="?", type=int, default=0)
+    index.add_argument("seed", nargs="?", type=int, default=0)
+    index.add_argument("--search", help="whose gallery; the dataset's first search by default")
+    index.add_argument("--method", default="exact", help="exact, or approximate for millions")
+    index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")
+    search = add("search", _search, "rank a gallery index for one picture")
+    search.add_argument("folder", type=Path)
+    search.add_argument("image", type=Path)
+    search.add_argument("modality", choices=["visible", "infrared"])
+    search.add_argument("--top", type=int, default=10)
+    search.add_argument("--camera", type=int, help="of the picture: follow the camera rule")
+    search.add_argument("--identity", type=int, help="of the person: mark right and wrong")
+    search.add_argument("--figure", type=Path, help="draw the list into this PNG file")
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
     )

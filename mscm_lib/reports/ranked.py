@@ -1,0 +1,82 @@
+"""A ranked list as a picture: right, wrong, and left out by the camera rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mscm_lib.errors import ProtocolError
+from mscm_lib.reports.style import EXCLUDED, PALETTE, RIGHT, WRONG
+from mscm_lib.retrieval.gallery import Match
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def ranked_figure(
+    query: Pixels,
+    matches: Sequence[Match],
+    images: Sequence[Pixels],
+    title: str,
+    across: int = 5,
+) -> Figure:
+    """The query, and its matches in rows, each framed and marked.
+
+    Right is a green frame with ✓, wrong an orange one with ✗, an image that the camera rule leaves
+    out is pale with a dash, and without the query's identity frames are blue.
+
+    Args:
+        query: (H, W, 3).
+        matches: best first, as `GalleryIndex.search` gives them.
+        images: (H, W, 3) of each match.
+        title: above all.
+        across: matches in a row; five can be read on a telephone.
+
+    Raises:
+        ProtocolError: there are no matches, or not an image for each.
+    """
+    if not matches or len(matches) != len(images):
+        raise ProtocolError(f"{len(matches)} matches and {len(images)} images to draw")
+    down = -(-len(matches) // across)
+    shape = query.shape[0] / query.shape[1]
+    figure, axes = plt.subplots(
+        down, across + 1, figsize=(1.05 * (across + 1), down * (1.0 * shape + 0.62) + 0.3),
+        layout="constrained", squeeze=False,
+    )  # fmt: skip
+    for axis in axes.flat:
+        axis.set_axis_off()
+    _picture(axes[0, 0], query, "black", "-")
+    axes[0, 0].set_title("query", fontsize=10)
+    for place, (match, image) in enumerate(zip(matches, images, strict=True)):
+        axis = axes[place // across, 1 + place % across]
+        _match(axis, match, image)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _match(axis: Axes, match: Match, image: Pixels) -> None:
+    colour, mark = PALETTE[0], ""
+    if match.right is not None:
+        colour, mark = (RIGHT, "✓ ") if match.right else (WRONG, "✗ ")
+    if match.excluded:
+        colour, mark = EXCLUDED, "– "
+    _picture(axis, image, colour, ":" if match.excluded else "-", match.excluded)
+    name = "left out" if match.excluded else f"rank {match.rank}"
+    axis.set_title(mark + name, fontsize=10, color=colour if mark else "black")
+    axis.text(
+        0.5, -0.03, f"id {match.identity}, cam {match.camera}\n{match.score:.2f}", fontsize=8,
+        ha="center", va="top", transform=axis.transAxes,
+    )  # fmt: skip
+
+
+def _picture(axis: Axes, image: Pixels, colour: str, line: str, pale: bool = False) -> None:
+    axis.set_axis_on()
+    axis.imshow(image, alpha=0.4 if pale else 1)
+    axis.set(xticks=[], yticks=[])
+    axis.grid(visible=False)
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour, linewidth=3, linestyle=line)

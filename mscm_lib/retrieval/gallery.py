@@ -1,0 +1,254 @@
+"""`GalleryIndex`: gallery embeddings with their labels, on disk and in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from torch import Tensor
+
+from mscm_lib.config import unknown_key
+from mscm_lib.data.tables import ImageTable
+from mscm_lib.errors import ConfigError, DataError, ProtocolError
+from mscm_lib.files import atomic_path, read_json, write_json
+from mscm_lib.metrics.protocols import SHARED_PLACE, Protocol, ProtocolName, protocol_named
+from mscm_lib.retrieval.neighbours import FloatArray, Graph, Method, Neighbours, neighbours_of
+
+FEATURES, IMAGES, RECORD, GRAPH = "features.npy", "images.csv", "index.json", "graph.faiss"
+FORMAT = 1
+AGAIN = "build the index again"
+
+
+class Match(NamedTuple):
+    """One gallery image in a ranked list.
+
+    Attributes:
+        rank: among the images that count, from 1; None where the camera rule leaves it out.
+        path: of the image, as its dataset names it.
+        identity: of the person.
+        camera: that took it.
+        score: cosine similarity to the query, -1 to 1.
+        right: whether it shows the person asked for; None where the query's identity is unknown.
+    """
+
+    rank: int | None
+    path: str
+    identity: int
+    camera: int
+    score: float
+    right: bool | None
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the camera rule leaves it out."""
+        return self.rank is None
+
+
+@dataclass(frozen=True, eq=False)
+class GalleryIndex:
+    """M gallery images with their unit features.
+
+    Attributes:
+        table: the images.
+        features: (M, D) float32 of unit length; a memory map where the index was opened.
+        protocol: whose camera rule a search may follow.
+        method: "exact", or "approximate" for galleries too large for that.
+        about: what made the features; kept with them.
+    """
+
+    table: ImageTable
+    features: FloatArray
+    protocol: Protocol
+    method: Method = "exact"
+    about: dict[str, Any] = field(default_factory=dict)
+    _neighbours: Neighbours | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self._neighbours is None:
+            object.__setattr__(self, "_neighbours", neighbours_of(self.features, self.method))
+
+    @classmethod
+    def build(
+        cls,
+        table: ImageTable,
+        features: Tensor | npt.NDArray[Any],
+        protocol: ProtocolName = "sysu",
+        method: Method = "exact",
+        about: dict[str, Any] | None = None,
+    ) -> GalleryIndex:
+        """An index of ``table``'s images.
+
+        Args:
+            table: M images.
+            features: (M, D); brought to unit length here.
+            protocol: "sysu", "regdb", "llcm" or "market".
+            method: "exact" or "approximate".
+            about: what made the features, as JSON can hold it.
+
+        Raises:
+            ConfigError: no such method.
+            ProtocolError: there are no images, or not one finite feature of some length for each.
+        """
+        if method not in get_args(Method):
+            raise ConfigError(unknown_key("method", method, list(get_args(Method))))
+        array = _array(features)
+        if not len(table):
+            raise ProtocolError("the gallery is empty: there is nothing to search in")
+        if array.ndim != 2 or len(array) != len(table):
+            raise ProtocolError(
+                f"features of shape {array.shape} for {len(table)} gallery images: expected a row "
+                "for each"
+            )
+        return cls(table, _unit(array, table.paths), protocol_named(protocol), method, about or {})
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the index into ``folder``, whole or not at all.
+
+        Raises:
+            StorageError: the disk is full or the folder cannot be written.
+        """
+        with atomic_path(folder) as part:
+            part.mkdir()
+            self.write(part)
+
+    def write(self, folder: Path) -> None:
+        """Write the index's files into a folder that is there."""
+        np.save(folder / FEATURES, self.features, allow_pickle=False)
+        images = {"path": self.table.paths, "id": self.table.ids, "cam": self.table.cams}
+        frame = pd.DataFrame({**images, "infrared": self.table.infrared})
+        frame.to_csv(folder / IMAGES, index=False, lineterminator="\n")
+        if isinstance(self._neighbours, Graph):
+            self._neighbours.save(folder / GRAPH)
+        record = {"format": FORMAT, "protocol": self.protocol.name, "method": self.method}
+        write_json(folder / RECORD, {**record, "shape": self.features.shape, "about": self.about})
+
+    @classmethod
+    def open(cls, folder: Path | str) -> GalleryIndex:
+        """Read what `save` wrote; features stay on disk until they are asked for.
+
+        Raises:
+            DataError: the folder is no index, or a file is missing, damaged or of another one.
+        """
+        folder = Path(folder)
+        if not (folder / RECORD).is_file():
+            raise DataError(
+                f"{folder}: no gallery index ({RECORD} is missing); `mscm index` makes one"
+            )
+        record = read_json(folder / RECORD)
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise DataError(f"{folder / RECORD}: expected a record of format {FORMAT}; {AGAIN}")
+        try:
+            shape, method = tuple(record["shape"]), record["method"]
+            protocol, about = protocol_named(record["protocol"]), dict(record["about"])
+            features = np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False)
+            frame = pd.read_csv(folder / IMAGES, dtype={"path": str})
+            columns = (frame[name].to_numpy() for name in ("id", "cam", "infrared"))
+            table = ImageTable(tuple(frame["path"]), *columns)
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{folder}: missing or damaged ({error}); {AGAIN}") from error
+        if features.shape != shape or features.dtype != np.float32 or len(table) != shape[0]:
+            raise DataError(
+                f"{folder}: {RECORD} tells of features {shape}, {FEATURES} holds {features.shape} "
+                f"of {features.dtype}, {IMAGES} names {len(table)} images; {AGAIN}"
+            )
+        graph = Graph.open(folder / GRAPH, shape) if method == "approximate" else None
+        return cls(table, features, protocol, method, about, graph)
+
+    def search(
+        self,
+        features: Tensor | npt.NDArray[Any],
+        k: int = 10,
+        cameras: Sequence[int] | None = None,
+        identities: Sequence[int] | None = None,
+    ) -> list[list[Match]]:
+        """Ranked lists of N queries, best score first.
+
+        With ``cameras`` the protocol's camera rule is followed: images that it leaves out are in
+        the list, without a rank. Rules that drop a person's own images need ``identities`` too.
+
+        Args:
+            features: (N, D) of the queries; brought to unit length here.
+            k: ranks wanted; a list is shorter where fewer images are left.
+            cameras: (N,) of the queries.
+            identities: (N,) of the queries, where known: matches are then right or wrong.
+
+        Raises:
+            ProtocolError: widths or counts do not match, a feature is not finite, or k < 1.
+        """
+        queries = _array(features)
+        if queries.ndim != 2 or queries.shape[1] != self.features.shape[1]:
+            raise ProtocolError(
+                f"query features of shape {queries.shape}: expected (N, {self.features.shape[1]}), "
+                "from the network that embedded the gallery"
+            )
+        if k < 1:
+            raise ProtocolError(f"k = {k}: expected 1 or more")
+        for name, labels in (("cameras", cameras), ("identities", identities)):
+            if labels is not None and len(labels) != len(queries):
+                raise ProtocolError(f"{len(labels)} {name} for {len(queries)} queries")
+        queries = _unit(queries, [f"query {row}" for row in range(len(queries))])
+        lists: list[list[Match]] = [[] for _ in queries]
+        open_rows, count = np.arange(len(queries)), min(k, len(self))
+        assert self._neighbours is not None
+        while len(open_rows):
+            scores, rows = self._neighbours.find(queries[open_rows], count)
+            for place, query in enumerate(open_rows.tolist()):
+                own = tuple(None if x is None else int(x[query]) for x in (cameras, identities))
+                lists[query] = self._ranked(rows[place], scores[place], k, *own)
+            if count == len(self):
+                break
+            open_rows = np.array([q for q in open_rows if _ranks(lists[q]) < k], dtype=np.int64)
+            count = min(2 * count, len(self))  # the camera rule took some: look further down
+        return lists
+
+    def _ranked(
+        self, rows: Any, scores: Any, k: int, camera: int | None, identity: int | None
+    ) -> list[Match]:
+        matches: list[Match] = []
+        rank = 0
+        for row, score in zip(rows, scores, strict=True):
+            if row < 0 or rank == k:
+                break
+            person, cam = int(self.table.ids[row]), int(self.table.cams[row])
+            out = camera is not None and self._excludes(camera, identity, cam, person)
+            rank += not out
+            right = None if identity is None else person == identity
+            path = self.table.paths[row]
+            matches.append(Match(None if out else rank, path, person, cam, float(score), right))
+        return matches
+
+    def _excludes(self, camera: int, identity: int | None, cam: int, person: int) -> bool:
+        if self.protocol.drops == "shared place":
+            return (camera, cam) == SHARED_PLACE
+        return self.protocol.drops == "own camera" and (camera, identity) == (cam, person)
+
+
+def _ranks(matches: Sequence[Match]) -> int:
+    return sum(not match.excluded for match in matches)
+
+
+def _array(features: Tensor | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if isinstance(features, Tensor):
+        return features.detach().float().cpu().numpy()
+    return np.asarray(features)
+
+
+def _unit(features: npt.NDArray[Any], names: Sequence[str]) -> FloatArray:
+    """Rows of length 1 as float32; a row that has no direction is named."""
+    values = np.ascontiguousarray(features, dtype=np.float32)
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    bad = ~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0))
+    if bad.any():
+        raise ProtocolError(
+            f"the feature of {names[int(bad.argmax())]} is not finite, or zero "
+            f"({int(bad.sum())} of {len(values)}); the weights are unusable: train again"
+        )
+    return np.asarray(values / lengths, dtype=np.float32)

@@ -1,0 +1,136 @@
+"""The best-scoring gallery rows of each query: by product, by FAISS, or approximately."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from mscm_lib.errors import DataError
+from mscm_lib.files import atomic_path
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Method = Literal["exact", "approximate"]
+Found = tuple[FloatArray, IntArray]
+
+SWITCH = 20_000
+"""Gallery images from which on FAISS searches: results/benchmarks/retrieval.csv shows why here."""
+
+_LINKS, _BUILD_EFFORT, _SEARCH_EFFORT = 32, 80, 256  # of the graph: neighbours, candidates
+_PRODUCT_QUERIES = 256  # at one time, so that scores stay small
+
+
+class Neighbours(Protocol):
+    """What searches."""
+
+    def find(self, queries: FloatArray, count: int) -> Found:
+        """The ``count`` highest scores of (N, D) queries: (N, count) scores and gallery rows."""
+        ...
+
+
+def neighbours_of(features: FloatArray, method: Method) -> Neighbours:
+    """What searches (M, D) unit features in the given way, at their number."""
+    if method == "approximate":
+        return Graph.build(features)
+    return Product(features) if len(features) < SWITCH else Exhaustive(features)
+
+
+class Product:
+    """One matrix product and a partial sort; equal scores come in gallery order, exactly."""
+
+    def __init__(self, features: FloatArray) -> None:
+        self.features = features
+
+    def find(self, queries: FloatArray, count: int) -> Found:
+        """See `Neighbours`."""
+        scores = np.empty((len(queries), count), np.float32)
+        rows = np.empty((len(queries), count), np.int64)
+        for start in range(0, len(queries), _PRODUCT_QUERIES):
+            products = queries[start : start + _PRODUCT_QUERIES] @ self.features.T  # (n, M)
+            for place, line in enumerate(products, start):
+                best = _best(line, count)
+                rows[place], scores[place] = best, line[best]
+        return scores, rows
+
+
+def _best(line: FloatArray, count: int) -> IntArray:
+    """Places of the ``count`` highest of (M,) scores; of equal ones the first."""
+    last = np.partition(line, len(line) - count)[len(line) - count]
+    places = np.flatnonzero(line >= last)
+    return places[np.argsort(-line[places], kind="stable")[:count]]
+
+
+class Exhaustive:
+    """FAISS's exhaustive search: every score is computed, the matrix of scores is never held.
+
+    Scores may differ from `Product`'s in the last bits. Where equal scores straddle the end of the
+    list, FAISS says which of them are in it.
+    """
+
+    def __init__(self, features: FloatArray) -> None:
+        self.features = features
+
+    def find(self, queries: FloatArray, count: int) -> Found:
+        """See `Neighbours`."""
+        queries = np.ascontiguousarray(queries)
+        return _ordered(
+            *faiss.knn(queries, self.features, count, metric=faiss.METRIC_INNER_PRODUCT)
+        )
+
+
+class Graph:
+    """FAISS's navigable small-world graph: quick in large galleries, and may miss neighbours."""
+
+    def __init__(self, index: Any) -> None:
+        index.hnsw.efSearch = _SEARCH_EFFORT
+        self.index = index
+
+    @classmethod
+    def build(cls, features: FloatArray) -> Graph:
+        """The graph of (M, D) unit features; takes minutes from hundreds of thousands on."""
+        index = faiss.IndexHNSWFlat(features.shape[1], _LINKS, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = _BUILD_EFFORT
+        index.add(np.ascontiguousarray(features))
+        return cls(index)
+
+    def find(self, queries: FloatArray, count: int) -> Found:
+        """See `Neighbours`; a row of -1 where the graph gave out."""
+        self.index.hnsw.efSearch = max(_SEARCH_EFFORT, 2 * count)
+        return _ordered(*self.index.search(np.ascontiguousarray(queries), count))
+
+    def save(self, path: Path) -> None:
+        """Write the graph, atomically."""
+        with atomic_path(path) as part:
+            faiss.write_index(self.index, str(part))
+
+    @classmethod
+    def open(cls, path: Path, shape: tuple[int, int]) -> Graph:
+        """Read the graph of ``shape`` (M, D) features.
+
+        Raises:
+            DataError: the file is missing, damaged, or of other features.
+        """
+        try:
+            index = faiss.read_index(str(path))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"{path}: missing or damaged ({reason}); build the index again"
+            ) from error
+        if (index.ntotal, index.d) != shape or not isinstance(index, faiss.IndexHNSWFlat):
+            raise DataError(
+                f"{path}: a {type(index).__name__} of {index.ntotal} features of {index.d} "
+                f"numbers, expected an IndexHNSWFlat of {shape[0]} of {shape[1]}; build the index "
+                "again"
+            )
+        return cls(index)
+
+
+def _ordered(scores: FloatArray, rows: IntArray) -> Found:
+    """Highest score first, equal ones in gallery order."""
+    order = np.lexsort((rows, -scores), axis=1)
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
