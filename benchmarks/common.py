@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import resource
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import GeneratedSettings, generate
-from mscm_lib.files import write_json
+from mscm_lib.files import write_json, write_text
 from mscm_lib.paths import resolve
-from mscm_lib.provenance import provenance
+from mscm_lib.provenance import command, commit, processor, provenance, versions
 
 
 def tiny_run(folder: Path, **changes: Any) -> RunConfig:
@@ -37,6 +39,11 @@ def generated_data(height: int, width: int, people: int) -> Path:
     return folder
 
 
+def highest_memory() -> float:
+    """GiB that this process has had in use at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def summary(seconds: list[float]) -> dict[str, float]:
     """Median and spread of repeated measurements."""
     return {
@@ -45,6 +52,19 @@ def summary(seconds: list[float]) -> dict[str, float]:
         "highest": float(np.max(seconds)),
         "repetitions": len(seconds),
     }
+
+
+def record_row(output: str, rows: Sequence[Mapping[str, Any]], device: str = "cpu") -> None:
+    """Write measurements as a table, each row with the command and the machine that made it."""
+    origin = {
+        "device": device, "processor": processor(), "threads": torch.get_num_threads(),
+        "commit": commit(), "command": f"python benchmarks/{command()}",
+        "versions": "; ".join(f"{name} {version}" for name, version in versions().items()),
+    }  # fmt: skip
+    path = resolve(output)
+    table = pd.DataFrame([{**row, **origin} for row in rows])
+    write_text(path, table.to_csv(index=False, float_format="%.6g"))
+    print(f"written to {path}")
 
 
 def record(

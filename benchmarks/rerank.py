@@ -11,21 +11,16 @@ alternate in one process. Results are compared with the dense definition on floa
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
-from common import summary
+from common import highest_memory, record_row, summary
 
-from mscm_lib.files import write_text
 from mscm_lib.metrics import rerank
-from mscm_lib.paths import project_root, resolve
-from mscm_lib.provenance import commit, processor, versions
+from mscm_lib.paths import project_root
 
 sys.path.insert(0, str(project_root()))
 from tests.metrics.dense_rerank import dense_rerank
@@ -66,14 +61,9 @@ def main() -> int:
         **{f"{name}_{key}_s": value for name, entry in times.items()
            for key, value in entry.items() if key != "repetitions"},
         "repetitions": options.repetitions, "ratio": ratio, "largest_difference": difference,
-        "sparse_peak_gib": peak, "device": "cpu", "processor": processor(),
-        "threads": torch.get_num_threads(), "commit": commit(),
-        "versions": "; ".join(f"{name} {version}" for name, version in versions().items()),
-        "command": f"python benchmarks/rerank.py --images {options.images}",
+        "sparse_peak_gib": peak,
     }  # fmt: skip
-    path = resolve(options.output)
-    write_text(Path(path), pd.DataFrame([row]).to_csv(index=False))
-    print(f"written to {path}")
+    record_row(options.output, [row])
     return 0
 
 
@@ -91,11 +81,6 @@ def distances(features: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """(n, n) squared Euclidean distances by one matrix product, in the features' own type."""
     norms = np.square(features).sum(axis=1)
     return np.maximum(norms[:, None] + norms - 2 * features @ features.T, 0)
-
-
-def highest_memory() -> float:
-    """GiB that this process has had in use at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 if __name__ == "__main__":
