@@ -55,13 +55,13 @@ def main() -> int:
 
 def measure(size: int, repetitions: int) -> dict[str, float]:
     """One size in this process."""
-    queries, gallery, *labels = invented(size)
+    queries, gallery, labels = invented(size)
     resident = psutil.Process().memory_info().rss / 2**30
     seconds: dict[str, list[float]] = {"product": [], "ranking": []}
     peak = 0.0
     for _ in range(repetitions):
         began = time.perf_counter()
-        rank_features(queries, gallery, *labels, protocol="sysu")
+        rank_features(queries, gallery, *labels)
         seconds["ranking"].append(time.perf_counter() - began)
         peak = peak or highest_memory() - resident
         began = time.perf_counter()
@@ -72,8 +72,8 @@ def measure(size: int, repetitions: int) -> dict[str, float]:
     pick = np.sort(np.random.default_rng(1).permutation(size)[:SAMPLE])
     query_ids, gallery_ids, query_cams, gallery_cams = labels
     few = query_ids, gallery_ids[pick], query_cams, gallery_cams[pick]
-    found = rank_features(queries, gallery[pick], *few, protocol="sysu")
-    wanted = rank_metrics(-queries @ gallery[pick].T, *few, "sysu")
+    found = rank_features(queries, gallery[pick], *few)
+    wanted = rank_metrics(-queries @ gallery[pick].T, *few)
     difference = max(
         abs(found.mean_ap - wanted.mean_ap), abs(found.mean_inp - wanted.mean_inp),
         float(np.abs(found.cmc - wanted.cmc).max()),
@@ -89,21 +89,27 @@ def measure(size: int, repetitions: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def invented(size: int) -> tuple[npt.NDArray[np.float32], ...]:
-    """Unit features of people with some twenty images each; identities and cameras of both sets."""
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+Labels = tuple[Integers, Integers, Integers, Integers]
+
+
+def invented(size: int) -> tuple[Floats, Floats, Labels]:
+    """Unit features of queries and gallery, people with some twenty images each there, and labels:
+    identities of both sets, then cameras of both."""
     generator = np.random.default_rng(0)
     people = generator.standard_normal((max(1, size // IMAGES_EACH), DIMENSIONS), dtype=np.float32)
     gallery_ids = generator.integers(0, len(people), size)
     query_ids = generator.integers(0, len(people), QUERIES)
 
-    def features(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    def features(ids: Integers) -> Floats:
         values = generator.standard_normal((len(ids), DIMENSIONS), dtype=np.float32)
         values += people[ids]
         values /= np.linalg.norm(values, axis=1, keepdims=True)
         return values
 
     cams = generator.choice([3, 6], QUERIES), generator.choice([1, 2, 4, 5], size)
-    return features(query_ids), features(gallery_ids), query_ids, gallery_ids, *cams
+    return features(query_ids), features(gallery_ids), (query_ids, gallery_ids, *cams)
 
 
 if __name__ == "__main__":

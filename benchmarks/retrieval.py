@@ -33,7 +33,7 @@ def main() -> int:
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for size in (size for size in (1000, 3000, *SIZES) if size <= options.largest):
-        queries, gallery, *_ = invented(size)
+        queries, gallery, _ = invented(size)
         ways: dict[str, Neighbours] = {
             "product": Product(gallery),
             "exhaustive": Exhaustive(gallery),
