@@ -5,7 +5,8 @@
 One query, and two hundred at a time, of 256 dimensions: a matrix product with a partial sort,
 FAISS's exhaustive search, and up to ``--graph`` images FAISS's graph with the share of the true
 twenty that it finds. The ways alternate in one process. `mscm_lib.retrieval` takes the product
-below `neighbours.SWITCH` images and FAISS from there on; the graph is for who asks for it.
+below `neighbours.SWITCH` images, where its scores still take little memory, and FAISS from there
+on; the graph is for who asks for it.
 """
 
 from __future__ import annotations

@@ -17,8 +17,13 @@ IntArray = npt.NDArray[np.int64]
 Method = Literal["exact", "approximate"]
 Found = tuple[FloatArray, IntArray]
 
-SWITCH = 20_000
-"""Gallery images from which on FAISS searches: results/benchmarks/retrieval.csv shows why here."""
+SWITCH = 100_000
+"""Gallery images from which on FAISS searches.
+
+The product is the faster of the two at every size measured (results/benchmarks/retrieval.csv), but
+holds the scores of its queries against the whole gallery: 1 KiB an image, 100 MiB here. FAISS's
+memory does not grow with the gallery.
+"""
 
 _LINKS, _BUILD_EFFORT, _SEARCH_EFFORT = 32, 80, 256  # of the graph: neighbours, candidates
 _PRODUCT_QUERIES = 256  # at one time, so that scores stay small
