@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from common import record_row
 
 from mscm_lib.data.datasets import open_dataset
 from mscm_lib.data.emulate import emulate
 from mscm_lib.data.generated import SIZES, GeneratedSettings, render
 from mscm_lib.data.progress import available_cores
-from mscm_lib.files import atomic_path
-from mscm_lib.paths import resolve
 
 Job = tuple[int, int, int]  # first identity, height, width
 PEOPLE = 16  # whom one job draws, once in each of the six cameras
@@ -46,10 +45,7 @@ def main() -> None:
         rows += [tree(name) for name in ("sysu", "regdb", "llcm")]
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
-    path = resolve(options.output)
-    with atomic_path(path) as part:
-        table.to_csv(part, index=False, lineterminator="\n")
-    print(f"written to {path}")
+    record_row(options.output, rows)
 
 
 def drawing(size: str, processes: int, jobs: int) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import psutil
+from common import record_row
 
 from mscm_lib.data import PackedImages, open_dataset, pack_dataset
 from mscm_lib.data.emulate import emulate
@@ -27,7 +27,7 @@ from mscm_lib.data.images import load_pixels
 from mscm_lib.data.packed_images import IMAGES, MANIFEST
 from mscm_lib.data.packing import write_index
 from mscm_lib.data.tables import ImageTable
-from mscm_lib.files import write_json, write_text
+from mscm_lib.files import write_json
 
 HEIGHT, WIDTH = 384, 192
 BATCH = 48  # images of both modalities in a step of the paper's recipe
@@ -102,7 +102,7 @@ def resident_memory(folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="a CSV file to write the table to")
+    parser.add_argument("--output", default="results/benchmarks/packing.csv")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
@@ -121,10 +121,8 @@ def main() -> None:
         gib = resident_memory(folder / "sysu")
         rows.append(("resident while reading a full SYSU-MM01", gib, "GiB", GOALS["memory"]))
     table = pd.DataFrame(rows, columns=["what", "value", "unit", "goal"])
-    print(f"{platform.processor() or platform.machine()}, {options.cores} cores, {HEIGHT}x{WIDTH}")
     print(table.to_string(index=False, float_format=lambda x: f"{x:,.2f}", na_rep=""))
-    if options.output:
-        write_text(options.output, table.to_csv(index=False, lineterminator="\n"))
+    record_row(options.output, table.to_dict("records"))
 
 
 if __name__ == "__main__":
