@@ -122,7 +122,7 @@ def main() -> None:
         rows.append(("resident while reading a full SYSU-MM01", gib, "GiB", GOALS["memory"]))
     table = pd.DataFrame(rows, columns=["what", "value", "unit", "goal"])
     print(table.to_string(index=False, float_format=lambda x: f"{x:,.2f}", na_rep=""))
-    record_row(options.output, table.to_dict("records"))
+    record_row(options.output, [dict(zip(table.columns, row, strict=True)) for row in rows])
 
 
 if __name__ == "__main__":
