@@ -1,4 +1,4 @@
-"""README.md's results table, written from the tables that a study left."""
+"""README.md's tables, written from what studies and benchmarks left."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 from mscm_lib.errors import DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
+from mscm_lib.reports.benchmarks import benchmark_table
 
 _BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SPEED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def refreshed(text: str) -> str:
-    """``text`` with every ``<!-- results: study -->`` block holding that study's summary table.
+    """``text`` with every ``<!-- results: study -->`` block holding that study's summary table,
+    and the ``<!-- benchmarks -->`` block what the benchmarks measured.
 
     Raises:
         DataError: a block names a study that has no results.
@@ -28,10 +31,11 @@ def refreshed(text: str) -> str:
             )
         return f"{match[1]}{path.read_text(encoding='utf-8')}{match[3]}"
 
+    text = _SPEED.sub(lambda match: f"{match[1]}{benchmark_table()}{match[2]}", text)
     return _BLOCK.sub(fill, text)
 
 
 def refresh(path: Path | str = "README.md") -> None:
-    """Rewrite README.md's result blocks in place."""
+    """Rewrite README.md's tables in place."""
     path = resolve(path)
     write_text(path, refreshed(path.read_text(encoding="utf-8")))
