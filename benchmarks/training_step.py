@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import generated_data, record, summary
+from common import generated_data, highest_memory, record, summary
 from machine import Traffic, bandwidth, matrix_ceiling
 from plain import PlainTrainer, plain_loader
 from torch import Tensor
@@ -201,7 +200,7 @@ def report_memory(config: RunConfig, options: argparse.Namespace) -> int:
     if device.type == "cuda":
         print(torch.cuda.max_memory_allocated(device) / 2**30)
     else:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        print(highest_memory())
     return 0
 
 
