@@ -48,13 +48,14 @@ def _result(benchmark: str) -> Found | None:
 
 
 def _where(found: Found | None) -> str:
-    if found is None:
-        return ""
-    origin = found["provenance"]
-    device = origin["device"]
-    if device == "cpu":
+    return "" if found is None else machine(found["provenance"])
+
+
+def machine(origin: Found) -> str:
+    """What a result was computed on, from its provenance: the accelerator, or threads of a CPU."""
+    if origin["device"] == "cpu":
         return f"{origin['threads']} threads of {origin['processor']}"
-    return str(device)
+    return str(origin["device"])
 
 
 def _packing(found: Found) -> str:

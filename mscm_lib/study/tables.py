@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.config import RunConfig
+from mscm_lib.data.emulate import MARKER
 from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path, read_json, write_json, write_text
 from mscm_lib.paths import resolve
@@ -41,7 +42,7 @@ def write_tables() -> None:
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
     - ``summary.json``: the same means, as `dvc metrics diff` compares them between commits
-    - ``provenance.json``: of every run
+    - ``provenance.json``: of every run, and whether its images are an emulated tree's
 
     Raises:
         DataError: a run has not left what it should have.
@@ -61,9 +62,8 @@ def write_tables() -> None:
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
         write_text(folder / "summary.md", as_markdown(summary))
         write_json(folder / "summary.json", as_metrics(summary))
-        write_json(
-            folder / "provenance.json", {run.folder: _provenance(run) for run in study.runs()}
-        )
+        records = {run.folder: _provenance(run, study) for run in study.runs()}
+        write_json(folder / "provenance.json", records)
 
 
 def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -221,5 +221,9 @@ def _histories(study: Study) -> Iterator[pd.DataFrame]:
         yield history
 
 
-def _provenance(run: RunName) -> dict[str, Any]:
-    return read_json(resolve(f"runs/train/{run.folder}/run.json"))
+def _provenance(run: RunName, study: Study) -> dict[str, Any]:
+    """The run's record, and what read its images: a tree that was drawn looks like a real one."""
+    definition = study.data[run.dataset]
+    emulated = (resolve(definition.source) / MARKER).is_file()
+    images = {"reader": definition.reader, "emulated": emulated}
+    return {**read_json(resolve(f"runs/train/{run.folder}/run.json")), "images": images}

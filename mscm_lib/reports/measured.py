@@ -1,0 +1,202 @@
+"""What has been measured here on the datasets of the paper, and what may not stand beside print.
+
+A row enters only where its tables say that it saw the whole of a real dataset under the protocol
+that figures in print follow. What is left out is named with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mscm_lib.errors import DataError
+from mscm_lib.files import read_json
+from mscm_lib.paths import resolve
+from mscm_lib.reports.benchmarks import machine
+from mscm_lib.reports.published import DATASETS, TITLES
+from mscm_lib.study.tables import LABELS
+
+TRAINED_ON = {"sysu": 395, "regdb": 206, "llcm": 713}
+"""Training identities of the whole dataset, or of one of RegDB's splits."""
+VALID_QUERIES = {
+    ("sysu", "all"): 3803,
+    ("sysu", "indoor"): 2208,
+    ("regdb", "visible-to-thermal"): 2060,
+    ("regdb", "thermal-to-visible"): 2060,
+}
+"""Queries with a correct gallery image; of LLCM nobody published how many there are."""
+
+ROW = [
+    "study", "dataset", "search", "scoring", "network", "feature", "runs", "draw", "galleries",
+    "epoch kept", *LABELS.values(), *(f"{label} sd" for label in LABELS.values()),
+    "R1 low", "R1 high", "mAP low", "mAP high", "machine", "commit", "command",
+]  # fmt: skip
+LEFT_OUT = ["study", "network", "search", "reason"]
+GENERATED = "drawn by the generator: nothing in print to set beside it"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Finished runs below a folder of results.
+
+    Attributes:
+        rows: a row a study, network, search and scoring, in percent; columns `ROW`.
+        left_out: study, network, search and reason of what is not in ``rows``.
+        histories: every epoch of the trainings behind ``rows``, with ``study`` and ``dataset``.
+    """
+
+    rows: pd.DataFrame
+    left_out: pd.DataFrame
+    histories: pd.DataFrame
+
+
+def measured(results: Path | str = "results") -> Measured:
+    """Every finished study below ``results``, one folder each with its ``tables``.
+
+    Raises:
+        DataError: a study's tables are not all there, or not of one make.
+    """
+    rows: list[dict[str, Any]] = []
+    left_out: list[dict[str, Any]] = []
+    histories = []
+    for path in sorted(resolve(results).glob("*/tables/summary.csv")):
+        tables = _Tables.read(path.parent)
+        for row in tables.rows():
+            reason = row.pop("reason")
+            if reason:
+                left_out.append({key: row.get(key, "") for key in LEFT_OUT} | {"reason": reason})
+            else:
+                rows.append(row)
+        histories.append(tables.histories([row for row in rows if row["study"] == tables.study]))
+    gathered = [table for table in histories if len(table)]
+    return Measured(
+        pd.DataFrame(rows, columns=ROW),
+        pd.DataFrame(left_out, columns=LEFT_OUT),
+        pd.concat(gathered, ignore_index=True) if gathered else pd.DataFrame(),
+    )
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """One study's tables; see `mscm_lib.study.tables.write_tables`."""
+
+    study: str
+    folder: Path
+    summary: pd.DataFrame
+    metrics: pd.DataFrame
+    intervals: pd.DataFrame
+    provenance: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> _Tables:
+        summary, metrics = _table(folder / "summary.csv"), _table(folder / "metrics.csv")
+        provenance = read_json(folder / "provenance.json")
+        name = folder.parent.name
+        return cls(name, folder, summary, metrics, _table(folder / "comparison.csv"), provenance)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row for each trained network of the summary, with the reason to leave it out or ""."""
+        reported = self.metrics[self.metrics["reported"] & (self.metrics["kind"] == "trained")]
+        for _, row in self.summary.iterrows():
+            search, _, scoring = str(row["search"]).partition(", ")
+            names = (row["dataset"], row["network"], search, scoring)
+            runs = _where(reported, zip(_PLACE, names, strict=True))
+            if runs.empty:  # a reference ranking, which no network was trained for
+                continue
+            yield self._row(row, search, scoring, runs)
+
+    def _row(self, row: pd.Series, search: str, scoring: str, runs: pd.DataFrame) -> dict[str, Any]:
+        records = [
+            record
+            for name, record in self.provenance.items()
+            if name.startswith(f"{row['dataset']}/{row['network']}-t")
+        ]
+        if not records:
+            raise DataError(
+                f"{self.folder}/provenance.json: nothing about {row['network']} on "
+                f"{row['dataset']}; write the study's tables anew with: mscm tables"
+            )
+        dataset = self._reader(row["dataset"])
+        found = {key: row[key] for key in ROW if key in row}
+        found |= {"study": self.study, "dataset": dataset, "search": search, "scoring": scoring}
+        found |= {
+            "draw": _joined(runs["draw"]),
+            "galleries": int(runs["gallery_trials"].max()),
+            "epoch kept": _joined(record["selection"] for record in records),
+            "machine": _joined(machine(record) for record in records),
+            "commit": _joined(record["commit"][:9] for record in records),
+        }
+        names = (row["dataset"], row["network"], search, scoring)
+        for _, interval in _where(self.intervals, zip(_PLACE, names, strict=True)).iterrows():
+            bounds = {"low": interval["low"], "high": interval["high"]}
+            found |= {f"{interval['metric']} {end}": value for end, value in bounds.items()}
+        return found | {"reason": _reason(dataset, search, records, runs)}
+
+    def histories(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """The trainings of ``rows``."""
+        wanted = {(row["dataset"], row["network"]) for row in rows}
+        if not wanted:
+            return pd.DataFrame()
+        table = _table(self.folder / "histories.csv")
+        readers = table["dataset"].map(self._reader)
+        kept = [name in wanted for name in zip(readers, table["variant"], strict=True)]
+        return table[kept].assign(study=self.study, dataset=readers[kept])
+
+    def _reader(self, dataset: str) -> str:
+        """What read the images of the study's own ``dataset``."""
+        for name, record in self.provenance.items():
+            if name.startswith(f"{dataset}/"):
+                return str(record.get("images", {}).get("reader", dataset))
+        return dataset
+
+
+_PLACE = ("dataset", "variant", "search", "scoring")
+
+
+def _reason(
+    dataset: str, search: str, records: Sequence[Mapping[str, Any]], runs: pd.DataFrame
+) -> str:
+    """Why runs may not stand beside figures in print; "" where they may."""
+    if dataset not in DATASETS:
+        return GENERATED
+    title = TITLES[dataset]
+    if any("emulated" not in record.get("images", {}) for record in records):
+        return "its provenance does not say whether the tree is real; write it anew: mscm tables"
+    if any(record["images"]["emulated"] for record in records):
+        return f"an emulated tree: its people are drawn and laid out like {title}"
+    if any(record["parameters"]["validation"] != "merged" for record in records):
+        return "trained without the people held out for validation; figures in print use all"
+    trained = {record["identities"] for record in records}
+    if trained != {TRAINED_ON[dataset]}:
+        told = " or ".join(map(str, sorted(trained)))
+        return f"trained on {told} people; {title} has {TRAINED_ON[dataset]}"
+    wanted = VALID_QUERIES.get((dataset, search))
+    valid = set(runs["valid_queries"])
+    if wanted and valid != {wanted}:
+        told = " or ".join(map(str, sorted(valid)))
+        return f"{told} valid queries; {title} has {wanted} in this search"
+    if set(runs["shots"]) != {1}:
+        return "multi-shot galleries; figures in print are single-shot"
+    return ""
+
+
+def _where(table: pd.DataFrame, wanted: Any) -> pd.DataFrame:
+    kept = pd.Series(True, index=table.index)
+    for key, value in wanted:
+        kept &= table[key] == value
+    return table[kept]
+
+
+def _joined(values: Any) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))
+
+
+def _table(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; write the study's tables anew with: mscm tables")
+    table = pd.read_csv(path)
+    return table.assign(scoring=table["scoring"].fillna("")) if "scoring" in table else table

@@ -1,0 +1,138 @@
+"""What is in print: figures of MSCMNet and its peers, and the authors' training log.
+
+``published.csv`` holds one figure a row, with where it was found; ``published_log.csv`` the points of
+the log that the authors published with their code. What was not found has no row.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from mscm_lib.config import unknown_key
+from mscm_lib.data.base import ReidDataset
+from mscm_lib.data.llcm import LlcmDataset
+from mscm_lib.data.regdb import RegdbDataset
+from mscm_lib.data.sysu import SysuDataset
+from mscm_lib.errors import DataError
+from mscm_lib.study.tables import METRICS
+
+FIGURES = Path(__file__).with_name("published.csv")
+LOG = Path(__file__).with_name("published_log.csv")
+DATASETS: dict[str, type[ReidDataset]] = {
+    "sysu": SysuDataset,
+    "regdb": RegdbDataset,
+    "llcm": LlcmDataset,
+}
+TITLES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
+UNSTATED = "unstated"
+"""The scoring of a figure of a search that is scored in several ways, which does not say in which."""
+
+ORIGINS = {
+    "own": "",  # by the authors of the figure themselves
+    "comparison": "†",  # copied by others into a comparison table
+    "either": "‡",  # one of the two; which is not recorded
+    "secondary": "§",  # heard of; the publication was not seen
+}
+"""How a figure was come by, and the mark that it bears in tables."""
+
+KEY = ["method", "dataset", "search", "scoring", "metric"]
+COLUMNS = ["method", "year", *KEY[1:], "value", "origin", "source", "remark"]
+LOG_COLUMNS = ["epoch", "feature", "quantity", "value", "source", "remark"]
+PERCENT = (*METRICS, "accuracy")  # of the log's quantities
+
+
+def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
+    """Every figure in print that is known here: single-shot, not re-ranked, in percent.
+
+    Returns:
+        A row a figure, in the file's order: method, year, dataset, search (which names the direction
+        where there are two), scoring ("" where there is one way), metric (as in
+        `mscm_lib.study.tables.METRICS`), value, origin (a key of `ORIGINS`), source, remark.
+
+    Raises:
+        DataError: the file is missing, or a row is not what it should be; the message names it.
+    """
+    table = _read(Path(path), COLUMNS)
+    for line, row in table.iterrows():
+        _check_figure(row, f"{path}, line {int(str(line)) + 2}")
+    if (repeated := table[table.duplicated(KEY)]).size:
+        first = ", ".join(repeated.iloc[0][KEY])
+        raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
+    return table.astype({"year": int, "value": float})
+
+
+def published_log(path: Path | str = LOG) -> pd.DataFrame:
+    """The authors' training log on SYSU-MM01: all-search, first gallery, at some epochs.
+
+    Returns:
+        A row a point: epoch (from 0; NaN for what holds of the whole training), feature ("neck",
+        "pooled" or ""), quantity, value (measures and accuracy in percent), source, remark.
+
+    Raises:
+        DataError: the file is missing, or a row is not what it should be; the message names it.
+    """
+    table = _read(Path(path), LOG_COLUMNS)
+    for line, row in table.iterrows():
+        where = f"{path}, line {int(str(line)) + 2}"
+        _check_value(row["value"], row["quantity"] in PERCENT, where)
+        if row["quantity"] in METRICS and not row["epoch"].isdigit():
+            raise DataError(f"{where}: {row['quantity']} needs its epoch, found {row['epoch']!r}")
+    table["epoch"] = pd.to_numeric(table["epoch"])
+    return table.astype({"value": float})
+
+
+def columns_of(dataset: str) -> list[tuple[str, str]]:
+    """The columns of a dataset's table: its searches, each with every way of scoring it."""
+    kind = DATASETS[dataset]
+    return [(s, scoring) for s in kind.searches for scoring in kind.scorings.get(s, ("",))]
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; restore it with: git checkout {path.name}")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise DataError(f"{path}: not readable as CSV: {error}") from error
+    if list(table.columns) != columns:
+        raise DataError(f"{path}: columns {list(table.columns)}; expected {columns}")
+    for line, source in enumerate(table["source"], 2):
+        if not source.strip():
+            raise DataError(f"{path}, line {line}: no source; say where the figure was found")
+    return table
+
+
+def _check_figure(row: pd.Series, where: str) -> None:
+    allowed = {
+        "dataset": list(DATASETS),
+        "metric": list(METRICS),
+        "origin": list(ORIGINS),
+    }
+    for key, names in allowed.items():
+        if row[key] not in names:
+            raise DataError(f"{where}: {unknown_key(key, row[key], names)}")
+    columns = columns_of(row["dataset"])
+    searches = list(dict.fromkeys(search for search, _ in columns))
+    if row["search"] not in searches:
+        raise DataError(f"{where}: {unknown_key('search', row['search'], searches)}")
+    scorings = [scoring for search, scoring in columns if search == row["search"]]
+    scorings += [UNSTATED] if len(scorings) > 1 else []
+    if row["scoring"] not in scorings:
+        raise DataError(f"{where}: {unknown_key('scoring', row['scoring'], scorings)}")
+    if not row["method"].strip() or not row["year"].isdigit():
+        raise DataError(f"{where}: expected a method and its year, found {row['method']!r}")
+    _check_value(row["value"], True, where)
+
+
+def _check_value(text: str, percent: bool, where: str) -> None:
+    """A number; from 0 to 100 where it is a percentage."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= (100 if percent else float("inf")):
+        raise DataError(
+            f"{where}: value {text!r}; expected {'0 to 100 percent' if percent else 'a number'}"
+        )
