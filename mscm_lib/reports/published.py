@@ -49,7 +49,8 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
     Returns:
         A row a figure, in the file's order: method, year, dataset, search (which names the direction
         where there are two), scoring ("" where there is one way), metric (as in
-        `mscm_lib.study.tables.METRICS`), value, origin (a key of `ORIGINS`), source, remark.
+        `mscm_lib.study.tables.METRICS`), value, origin (a key of `ORIGINS`), source, remark, and
+        printed (the value with the digits that it was printed with).
 
     Raises:
         DataError: the file is missing, or a row is not what it should be; the message names it.
@@ -60,7 +61,7 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
     if (repeated := table[table.duplicated(KEY)]).size:
         first = ", ".join(repeated.iloc[0][KEY])
         raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
-    return table.astype({"year": int, "value": float})
+    return table.assign(printed=table["value"]).astype({"year": int, "value": float})
 
 
 def published_log(path: Path | str = LOG) -> pd.DataFrame:
