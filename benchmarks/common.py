@@ -18,15 +18,15 @@ from mscm_lib.paths import resolve
 from mscm_lib.provenance import command, commit, processor, provenance, versions
 
 
-def tiny_run(folder: Path, **changes: Any) -> RunConfig:
-    """A run of seconds on ten generated people at 32x16, whose images are packed in ``folder``."""
+def tiny_run(folder: Path, height: int = 32, **changes: Any) -> RunConfig:
+    """A run of seconds on ten generated people, half as wide as high, packed in ``folder``."""
     settings = GeneratedSettings(train_identities=10, test_identities=6, shots=2)
-    generate(settings, folder, 32, 16, workers=1, progress=False)
+    generate(settings, folder, height, height // 2, workers=1, progress=False)
     values = {
         "dataset": "tiny", "data_folder": str(folder), "backbone": "resnet18", "weights": "none",
-        "height": 32, "width": 16, "identities_per_batch": 4, "images_per_identity": 2,
-        "epochs": 3, "steps_per_epoch": 8, "warmup_epochs": 1, "head_rate": 0.01,
-        "trunk_rate": 0.001, "device": "cpu",
+        "height": height, "width": height // 2, "identities_per_batch": 4,
+        "images_per_identity": 2, "epochs": 3, "steps_per_epoch": 8, "warmup_epochs": 1,
+        "head_rate": 0.01, "trunk_rate": 0.001, "device": "cpu",
     }  # fmt: skip
     return RunConfig.from_mapping(values, changes)
 
