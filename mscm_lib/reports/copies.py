@@ -34,6 +34,7 @@ INPUTS = {
         "variants.yaml",
     ),
     ("'notebooks'",): ("notebooks/*.ipynb",),
+    ("'published.csv'",): ("mscm_lib/reports/published*.csv",),
 }
 # Every notebook reaches these two to check its parameters; they say nothing about what it reads.
 CHECKS = ("mscm_lib.study.settings", "mscm_lib.study.notebook")

@@ -199,4 +199,6 @@ def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path}: no such file; write the study's tables anew with: mscm tables")
     table = pd.read_csv(path)
-    return table.assign(scoring=table["scoring"].fillna("")) if "scoring" in table else table
+    if "scoring" in table:  # one way only is an empty cell
+        table["scoring"] = table["scoring"].astype(object).fillna("")
+    return table

@@ -23,6 +23,7 @@ from pygments.formatters import HtmlFormatter
 from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path, read_json, write_text
 from mscm_lib.paths import resolve
+from mscm_lib.study.entry import LICENSED
 from mscm_lib.study.execute import execute
 from mscm_lib.study.settings import RunName, Study, load_study
 from mscm_lib.study.strip import read_notebook
@@ -30,6 +31,7 @@ from mscm_lib.study.tables import results_table
 
 # Executed here, from what the stages left.
 NARRATIVE = ("11_training_report", "60_why_numbers_differ", "90_results")
+PAPER_TABLES = "91_paper_tables"  # beside them, where the study is one of the paper's datasets
 PAGES_OF_RUNS = 8  # git holds the pages: of a study of more runs, none of single runs is among them
 
 
@@ -69,8 +71,16 @@ def _narrative(study: Study) -> list[Report]:
     for stem in dict.fromkeys((*own, *NARRATIVE)):
         executed = resolve(f"runs/notebooks/{stem}/{study.name}.ipynb")
         execute(stem, executed, {"study": study.name})
-        reports.append(Report(stem, executed, f"{stem}.html", stem[3:].replace("_", " ")))
+        reports.append(_told(stem, executed))
+    if any(definition.reader in LICENSED for definition in study.data.values()):
+        executed = resolve(f"runs/notebooks/{PAPER_TABLES}/{study.name}.ipynb")
+        execute(PAPER_TABLES, executed, {})
+        reports.append(_told(PAPER_TABLES, executed))
     return reports
+
+
+def _told(stem: str, executed: Path) -> Report:
+    return Report(stem, executed, f"{stem}.html", stem[3:].replace("_", " "))
 
 
 def studies_of_notebooks() -> dict[str, str]:

@@ -110,7 +110,8 @@ def comparison_table(beside: pd.DataFrame) -> pd.DataFrame:
     table = rows.pivot(index="method", columns=["column", "measure"], values="text")
     titles = [(column_title(*place), LABELS[m]) for place in _columns(beside) for m in SHOWN]
     methods = _methods(beside)
-    return table.reindex(index=methods, columns=pd.MultiIndex.from_tuples(titles)).fillna(ABSENT)
+    whole = table.reindex(index=methods, columns=pd.MultiIndex.from_tuples(titles))
+    return whole.astype(object).fillna(ABSENT)
 
 
 def _text(row: pd.Series) -> str:

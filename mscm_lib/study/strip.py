@@ -52,7 +52,9 @@ COMMANDS = {
     "generate": [f"{PACKAGE}.data.generated"],
     "tables": [f"{PACKAGE}.study.tables"],
     "figures": [f"{PACKAGE}.reports.figures"],
-    "reports": [f"{PACKAGE}.reports.pages", f"{PACKAGE}.reports.numbers"],
+    "reports": [
+        f"{PACKAGE}.reports.{name}" for name in ("pages", "numbers", "paper_curve", "paper_tables")
+    ],
 }
 
 

@@ -1,0 +1,39 @@
+"""Figures in print beside figures measured here, with nothing measured and with finished studies."""
+
+import re
+
+from mscm_lib.reports.published import published_figures
+from tests.reports.finished import write_study
+
+TINY = {"91_paper_tables": {"results": "no-results-here"}}
+
+
+def _said(notebook):
+    """All text of a notebook's outputs."""
+    texts = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            texts += [output.get("text", ""), output.get("data", {}).get("text/html", "")]
+    return "\n".join(texts)
+
+
+def test_where_nothing_was_run_cells_say_so_and_how_to_fill_them(executed):
+    said = _said(executed.get("91_paper_tables"))
+    assert "0 rows measured here, 0 left out" in said
+    for dataset in ("sysu", "regdb", "llcm"):
+        assert f"mscm enter {dataset} PATH; make preset PRESET={dataset} && make study" in said
+    assert "here</th>" in said and "not run here" in said
+    printed = published_figures().set_index(["method", "search", "metric"])["printed"]
+    assert (
+        printed["MSCMNet", "all", "rank1"] in said and printed["PDM", "indoor", "mean_ap"] in said
+    )
+
+
+def test_finished_studies_enter_and_rehearsals_do_not(executed, tmp_path):
+    write_study(tmp_path, "sysu", networks=("mscmnet", "baseline"))
+    write_study(tmp_path, "llcm", images={"reader": "llcm", "emulated": True})
+    said = _said(executed.run("91_paper_tables", {"results": str(tmp_path)}))
+    assert "4 rows measured here, 3 left out" in said
+    assert re.search(r"mscmnet, here \(sysu\).*50\.50 ± 0\.71", said, re.DOTALL)
+    assert "NVIDIA X" in said and "an emulated tree" in said
+    assert "here (llcm)" not in said

@@ -1,0 +1,191 @@
+"""What is in print, what was measured here, and what may stand beside what."""
+
+import csv
+
+import pandas as pd
+import pytest
+
+from mscm_lib.data.emulate import MARKER
+from mscm_lib.errors import DataError
+from mscm_lib.files import write_json
+from mscm_lib.reports.measured import measured
+from mscm_lib.reports.paper_curve import curve_figure, ends, trainings
+from mscm_lib.reports.paper_tables import (
+    comparison_figure,
+    comparison_table,
+    differences,
+    side_by_side,
+    state,
+)
+from mscm_lib.reports.published import (
+    COLUMNS,
+    DATASETS,
+    LOG_COLUMNS,
+    columns_of,
+    published_figures,
+    published_log,
+)
+from mscm_lib.study import tables
+from mscm_lib.study.settings import RunName, load_study
+from tests.reports.finished import write_study
+
+FIGURE = dict(
+    zip(
+        COLUMNS,
+        ["AGW", "2021", "sysu", "all", "", "rank1", "47.5", "own", "its repository", ""],
+        strict=True,
+    )
+)
+
+
+def _write(path, rows, columns=COLUMNS):
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_every_figure_in_print_is_read_with_its_digits():
+    figures = published_figures()
+    assert set(figures["dataset"]) == set(DATASETS)
+    own = figures[(figures["method"] == "MSCMNet") & (figures["search"] == "all")]
+    assert own.set_index("metric").loc["mean_ap", "printed"] == "74.20"
+    assert (figures["source"] != "").all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"value": "478"}, "line 2: value '478'; expected 0 to 100"),
+        ({"value": "nan"}, "expected 0 to 100"),
+        ({"value": ""}, "expected 0 to 100"),
+        ({"dataset": "sysu-mm01"}, "unknown dataset 'sysu-mm01'"),
+        ({"search": "al"}, "did you mean 'all'"),
+        ({"scoring": "direct"}, "unknown scoring 'direct'"),
+        ({"dataset": "llcm", "search": "visible-to-infrared"}, "unknown scoring ''"),
+        ({"metric": "map"}, "unknown metric 'map'"),
+        ({"origin": "hearsay"}, "unknown origin 'hearsay'"),
+        ({"source": " "}, "line 2: no source"),
+        ({"year": "MMXXI"}, "expected a method and its year"),
+    ],
+)
+def test_a_wrong_figure_is_named_with_its_line(tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        published_figures(_write(tmp_path / "figures.csv", [FIGURE | change]))
+
+
+def test_a_figure_stands_once_in_a_table_of_the_known_columns(tmp_path):
+    with pytest.raises(DataError, match="AGW, sysu, all.*twice"):
+        published_figures(_write(tmp_path / "figures.csv", [FIGURE, FIGURE | {"value": "48"}]))
+    with pytest.raises(DataError, match=r"columns \['value'\]; expected"):
+        published_figures(_write(tmp_path / "figures.csv", [], ["value"]))
+    with pytest.raises(DataError, match="no such file"):
+        published_figures(tmp_path / "absent.csv")
+
+
+def test_a_point_of_the_log_has_an_epoch(tmp_path):
+    assert published_log()["epoch"].max() < 150
+    point = dict(zip(LOG_COLUMNS, ["", "neck", "rank1", "70", "a log", ""], strict=True))
+    with pytest.raises(DataError, match="rank1 needs its epoch"):
+        published_log(_write(tmp_path / "log.csv", [point], LOG_COLUMNS))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "changes", "reason"),
+    [
+        ("sysu", {"images": {"reader": "sysu", "emulated": True}}, "an emulated tree"),
+        ("regdb", {"images": {"reader": "regdb", "emulated": True}}, "an emulated tree"),
+        ("llcm", {"images": {"reader": "llcm", "emulated": True}}, "an emulated tree"),
+        ("sysu", {"images": None}, "does not say whether the tree is real"),
+        ("sysu", {"images": {"reader": "generated", "emulated": False}}, "by the generator"),
+        ("llcm", {"identities": 16}, "trained on 16 people; LLCM has 713"),
+        ("regdb", {"valid": 80}, "80 valid queries; RegDB has 2060"),
+        ("sysu", {"shots": 10}, "multi-shot"),
+        ("sysu", {"parameters": {"validation": "held-out"}}, "without the people held out"),
+    ],
+)
+def test_what_does_not_compare_is_left_out_with_the_reason(tmp_path, dataset, changes, reason):
+    found = measured(write_study(tmp_path, dataset, **changes))
+    assert found.rows.empty and found.histories.empty
+    assert len(found.left_out) == len(columns_of(dataset))
+    assert found.left_out["reason"].str.contains(reason).all()
+
+
+@pytest.mark.parametrize("emulated", [True, False])
+def test_tables_say_whether_a_tree_was_emulated(tmp_path, monkeypatch, emulated):
+    monkeypatch.setattr(tables, "resolve", lambda path: tmp_path / path)
+    run = RunName("sysu", "mscmnet", 0, 0)
+    write_json(tmp_path / f"runs/train/{run.folder}/run.json", {"seed": 0})
+    if emulated:
+        write_json(tmp_path / "data/raw/sysu" / MARKER, {})
+    record = tables._provenance(run, load_study("presets/sysu.yaml"))
+    assert record == {"seed": 0, "images": {"reader": "sysu", "emulated": emulated}}
+
+
+def test_a_study_of_one_run_without_its_provenance_is_not_believed(tmp_path):
+    write_study(tmp_path, "sysu")
+    write_json(tmp_path / "sysu/tables/provenance.json", {})
+    with pytest.raises(DataError, match="nothing about mscmnet on sysu.*mscm tables"):
+        measured(tmp_path)
+
+
+def test_cells_are_measured_or_name_the_command(tmp_path):
+    found = measured(write_study(tmp_path, "regdb", trials=range(1, 11), seeds=(0,)))
+    cells = state(found)
+    assert (cells.loc["RegDB", "measured here"] == "mscmnet").all()
+    assert (cells.loc["RegDB", "on"] == "NVIDIA X").all()
+    assert (cells.loc["LLCM", "measured here"] == "not run here").all()
+    assert cells.loc["LLCM", "command"].str.contains("mscm enter llcm PATH").all()
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_tables_hold_print_and_runs_in_columns_of_their_own(tmp_path, dataset):
+    figures = published_figures()
+    for found in (measured(tmp_path / "nothing"), measured(write_study(tmp_path, dataset))):
+        beside = side_by_side(dataset, figures, found)
+        table = comparison_table(beside)
+        assert table.index[0] == "MSCMNet"
+        own = table.iloc[1]
+        wanted = "50.50 ± 0.71" if len(found.rows) else "not run here"
+        assert own.index.get_level_values(0).nunique() >= len(columns_of(dataset))
+        assert set(own[own != "–"]) == {wanted}
+        figure = comparison_figure(beside, dataset)
+        texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+        assert ("not run here" in texts) == found.rows.empty
+
+
+def test_the_two_scorings_of_llcm_never_share_a_column():
+    table = comparison_table(side_by_side("llcm", published_figures(), measured("nowhere")))
+    direct, swapped = (table[f"visible → infrared, {s}"] for s in ("direct", "swapped"))
+    assert not ((direct != "–") & (swapped != "–")).drop("MSCMNet, here").any(axis=None)
+    assert table.loc["BIT", ("visible → infrared, scoring not stated", "R1")] == "73.1 §"
+
+
+def test_the_difference_from_print_is_of_the_same_cell(tmp_path):
+    table = differences("sysu", published_figures(), measured(write_study(tmp_path, "sysu")))
+    first = table.iloc[0]
+    assert (first["search"], first["measure"]) == ("all", "R1")
+    assert first["difference"] == pytest.approx(50.5 - 78.53)
+    assert not table["inside"].any()
+    assert differences("regdb", published_figures(), measured("nowhere")).empty
+
+
+@pytest.mark.parametrize(
+    ("written", "figures", "text"),
+    [(False, False, "not run here"), (True, False, "no retrieval recorded"), (True, True, None)],
+)
+def test_the_curve_says_whether_there_is_one_here(tmp_path, written, figures, text):
+    if written:
+        write_study(tmp_path, "sysu", seeds=(0,), figures=figures)
+    own = trainings(measured(tmp_path).histories)
+    axis = curve_figure(published_log(), own).axes[0]
+    said = [t.get_text() for t in axis.texts]
+    assert said == ([f"own training: {text}"] if text else [])
+    lines = [line for line in axis.lines if line.get_linestyle() != "None"]
+    assert [list(line.get_ydata()) for line in lines] == (
+        [pytest.approx([20, 40, 60]), pytest.approx([15, 30, 45])] if figures else []
+    )
+    table = ends(published_log(), own)
+    assert table.shape[1] == 1 + written
+    assert isinstance(table, pd.DataFrame)
