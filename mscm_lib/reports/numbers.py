@@ -15,16 +15,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mscm_lib.config import RunConfig, unknown_key
+from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import GeneratedSettings, generate
 from mscm_lib.data.packed import PackedDataset, open_packed
-from mscm_lib.errors import ConfigError
 from mscm_lib.evaluation import Embeddings, evaluate_run, load_embeddings
 from mscm_lib.metrics import Comparison, Interval
 from mscm_lib.paths import resolve
 from mscm_lib.provenance import code_digest
 from mscm_lib.reports.style import PALETTE
-from mscm_lib.study.settings import RunName, Study, load_study, preset_paths, resolve_run
+from mscm_lib.study.settings import RunName, Study, load_study, resolve_run, study_named
 from mscm_lib.training import train
 
 STAND_IN_DATA: dict[str, Any] = {"shots": 3}
@@ -77,22 +76,12 @@ def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, Finishe
     Raises:
         ConfigError: no such study.
     """
-    found = _study(study)
+    found = study_named(study)
     names = _two_names(found)
     if not all(resolve(f"runs/evaluate/{name.folder}/metrics.json").is_file() for name in names):
         return _stand_in("mscmnet", people, epochs), _stand_in("baseline", people, epochs)
     runs = [_of_study(found, name) for name in names]
     return runs[0], runs[1] if len(runs) > 1 else _of_study(found, names[0], feature="pooled")
-
-
-def _study(name: str) -> Study:
-    known = []
-    for path in (Path("params.yaml"), *preset_paths()):
-        study = load_study(path)
-        if study.name == name:
-            return study
-        known.append(study.name)
-    raise ConfigError(unknown_key("study", name, sorted(set(known))))
 
 
 def _two_names(study: Study) -> list[RunName]:

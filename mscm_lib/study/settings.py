@@ -203,6 +203,21 @@ def find_study(dataset: str) -> Study:
     raise ConfigError(unknown_key("dataset", dataset, sorted(set(known))))
 
 
+def study_named(name: str) -> Study:
+    """The study of that name: the chosen one, or a preset's.
+
+    Raises:
+        ConfigError: there is none; the message lists those there are.
+    """
+    known = []
+    for path in (Path("params.yaml"), *preset_paths()):
+        study = load_study(path)
+        if study.name == name:
+            return study
+        known.append(study.name)
+    raise ConfigError(unknown_key("study", name, sorted(set(known))))
+
+
 def preset_paths() -> list[Path]:
     """The presets' files, by name; files that others are based on begin with an underscore."""
     return sorted((project_root() / "presets").glob("[a-z]*.yaml"))

@@ -6,7 +6,7 @@ import yaml
 
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import project_root
-from mscm_lib.study import experiments
+from mscm_lib.study import experiments, pipeline
 from mscm_lib.study.notebook import Parameters
 from mscm_lib.study.settings import (
     find_study,
@@ -134,7 +134,7 @@ def test_experiments_share_their_runs_and_leave_the_chosen_study_alone(tmp_path,
         seen.append(load_study().name)
         return SimpleNamespace(returncode=int(len(seen) == 2))
 
-    monkeypatch.setattr(experiments.subprocess, "run", repro)
+    monkeypatch.setattr(pipeline.subprocess, "run", repro)
     with pytest.raises(StudyError, match="experiment 'losses' stopped"):
         experiments.run_experiments(["alpha", "losses"])
     assert seen == ["alpha", "losses"]

@@ -1,0 +1,219 @@
+"""An experiment's tables as its notebook reads them, measured or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import ConfigError
+from mscm_lib.files import read_json
+from mscm_lib.paths import resolve
+from mscm_lib.study.comparison import compare_variants
+from mscm_lib.study.settings import Study, resolve_run, study_named
+
+LABELS = {
+    "components": {
+        "qfe": "QFE", "mimb": "MIMB", "qct": "QCT", "weighted-triplet": "QFE + MIMB",
+        "none": "QFE + QCT", "dual": "MIMB + QCT", "mscmnet": "QFE + MIMB + QCT",
+    },
+    "losses": {"mscmnet": "QCT", "cross-entropy": "none (cross-entropy alone)"},
+    "alpha": {"mscmnet": "α = 0.05, cross", "qct-parallel": "parallel", "qct-own": "own"},
+    "albs": {"none": "no ALB", "mscmnet": "four, shallow first", "alb-reversed": "four, deep first"},
+    "multi_scale": {"mscmnet": "MIMB"},
+    "streams": {"mscmnet": "quadruple-unshared"},
+}  # fmt: skip
+"""Names for readers, by study and variant, where the variant's own says too little."""
+
+_COMPARISON = [
+    "dataset", "search", "scoring", "metric", "variant", "seeds", "mean", "low", "high",
+    "difference", "difference_low", "difference_high", "verdict",
+]  # fmt: skip
+_MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """What a study compares, and what it found where it has been run.
+
+    Attributes:
+        study: its definition.
+        comparison: ``comparison.csv``; without rows where the study has not been run here.
+        identities: ``identities.csv``, or without rows.
+        metrics: ``metrics.csv``, or without rows.
+        provenance: a record a run, by name.
+    """
+
+    study: Study
+    comparison: pd.DataFrame
+    identities: pd.DataFrame
+    metrics: pd.DataFrame
+    provenance: dict[str, Any]
+
+    @property
+    def measured(self) -> bool:
+        """Whether the study's results are here."""
+        return len(self.comparison) > 0
+
+    @property
+    def command(self) -> str:
+        """What makes, or makes again, the results."""
+        return f"make experiments EXPERIMENT={self.study.name}"
+
+    @property
+    def state(self) -> str:
+        """One sentence: measured and how it is made again, or not."""
+        if not self.measured:
+            return f"Not measured here. `{self.command}` measures it."
+        runs = len(self.provenance)
+        return f"Measured: {runs} runs. `{self.command}` makes them again."
+
+    @property
+    def dataset(self) -> str:
+        """The first dataset, on which variants are compared."""
+        return next(iter(self.study.data))
+
+    def label(self, variant: str) -> str:
+        """A variant's name for readers."""
+        if variant.startswith("alpha-"):
+            return f"α = {variant.removeprefix('alpha-').replace('p', '.')}"
+        return LABELS.get(self.study.name, {}).get(variant, variant.replace("-", " "))
+
+    def about(self) -> pd.Series:
+        """What was asked of which networks, on what, and by which machine, as a column of text."""
+        run = resolve_run(self.study, self.dataset, self.study.variants[0])
+        data = self.study.data[self.dataset]
+        facts = {
+            "datasets": ", ".join(self.study.data),
+            "people searched": str(data.settings.get("test_identities", "as the dataset has")),
+            "image size": f"{run.height} × {run.width} pixels",
+            "backbone": f"{run.backbone}, initial weights: {run.weights}",
+            "training": f"{run.epochs} epochs of {run.steps_per_epoch or 'as many as fit'} steps, "
+            f"{run.identities_per_batch} people × {run.images_per_identity} images a modality",
+            "variants": ", ".join(self.study.variants),
+            "seeds": ", ".join(map(str, self.study.seeds)),
+            "compared with": self.study.reference,
+        }
+        if self.measured:
+            record = next(iter(self.provenance.values()))
+            facts["machine"] = (
+                f"{record['device']}, {record['threads']} threads, {record['system']}"
+            )
+            facts["commit"] = ", ".join(
+                sorted({r["commit"][:12] for r in self.provenance.values()})
+            )
+        return pd.Series(facts, name="")
+
+    def rows(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
+        """The variants' figures in percent, in the study's order, by variant.
+
+        Args:
+            metric: "mAP" or "R1".
+            dataset: the first by default.
+            search: the dataset's first by default.
+
+        Returns:
+            Columns label, seeds, mean, low, high, difference, difference_low, difference_high,
+            verdict.
+
+        Raises:
+            ConfigError: no such measure, dataset or search among the results.
+        """
+        table = self._of(self.comparison, dataset, search)
+        table = table[table["metric"] == self._measure(metric)]
+        table = table.set_index("variant").reindex(
+            [v for v in self.study.variants if not self.measured or v in set(table["variant"])]
+        )
+        table.insert(0, "label", [self.label(str(name)) for name in table.index])
+        return table.drop(columns=["dataset", "search", "scoring", "metric"])
+
+    def against(self, reference: str, metric: str = "mAP") -> pd.DataFrame:
+        """`rows` with another reference, by the same bootstrap over people and seeds."""
+        if not self.measured:
+            return self.rows(metric)
+        people = self._of(self.identities, "", "")
+        found = compare_variants(people, reference, _MEASURES[self._measure(metric)][0])
+        found = found.set_index("variant").reindex(self.study.variants)
+        found.insert(0, "label", [self.label(str(name)) for name in found.index])
+        return found
+
+    def seeds(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
+        """Each run's figure in percent: columns variant, seed, value."""
+        column = _MEASURES[self._measure(metric)][1]
+        table = self._of(self.metrics, dataset, search)
+        if self.measured:
+            table = table[table["reported"] & (table["kind"] == "trained")]
+        found = table[["variant", "seed"]].copy()
+        found["value"] = 100 * table[column].astype(float)
+        return found
+
+    def _of(self, table: pd.DataFrame, dataset: str, search: str) -> pd.DataFrame:
+        """Rows of one dataset and search."""
+        if not self.measured:
+            return table
+        for column, wanted in (("dataset", dataset or self.dataset), ("search", search)):
+            known = list(dict.fromkeys(table[column]))
+            if wanted and wanted not in known:
+                raise ConfigError(unknown_key(column, wanted, known))
+            table = table[table[column] == (wanted or known[0])]
+        return table
+
+    @staticmethod
+    def _measure(metric: str) -> str:
+        if metric not in _MEASURES:
+            raise ConfigError(unknown_key("metric", metric, list(_MEASURES)))
+        return metric
+
+
+def read_experiment(name: str) -> Experiment:
+    """The study of that name with its results, or without where it has not been run here.
+
+    Raises:
+        ConfigError: no preset or chosen study has the name.
+        DataError: its tables are damaged.
+    """
+    study = study_named(name)
+    folder = resolve(f"results/{name}/tables")
+    if not (folder / "comparison.csv").is_file():
+        none = pd.DataFrame(columns=["dataset", "search", "variant", "seed", "reported", "kind"])
+        none[["mean_ap", "rank1"]] = pd.Series(dtype=float)
+        return Experiment(study, pd.DataFrame(columns=_COMPARISON), none, none, {})
+    comparison, identities, metrics = (
+        pd.read_csv(folder / f"{table}.csv") for table in ("comparison", "identities", "metrics")
+    )
+    records = read_json(folder / "provenance.json")
+    return Experiment(study, comparison, identities, metrics, records)
+
+
+def in_words(rows: pd.DataFrame) -> str:
+    """Each difference as a sentence in Markdown; the verdicts are those of the intervals."""
+    told = rows.dropna(subset=["difference"])
+    if told.empty:
+        return "*Not measured here.*"
+    return "\n".join(
+        f"- **{row.label}**: {row.difference:+.1f} points "
+        f"[{row.difference_low:+.1f}, {row.difference_high:+.1f}], {row.verdict}"
+        for row in told.itertuples()
+    )
+
+
+def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
+    """`Experiment.rows` for reading: means with intervals, differences, verdicts."""
+    measured = rows.dropna(subset=["mean"])
+    shown = pd.DataFrame(index=rows["label"].rename(""))
+    empty = ["not run here"] * len(rows)
+    shown["seeds"] = [str(int(n)) for n in rows["seeds"]] if len(measured) else "–"
+    shown["mean [95 %]"] = _spans(rows, "", "{:.1f}") if len(measured) else empty
+    shown["difference [95 %]"] = _spans(rows, "difference", "{:+.1f}") if len(measured) else empty
+    shown["verdict"] = rows["verdict"].fillna("").to_numpy() if len(measured) else empty
+    return shown
+
+
+def _spans(rows: pd.DataFrame, name: str, form: str) -> list[str]:
+    columns = [name or "mean", f"{name}_low".lstrip("_"), f"{name}_high".lstrip("_")]
+    return [
+        "" if mean != mean else f"{form} [{form}, {form}]".format(mean, low, high)
+        for mean, low, high in rows[columns].itertuples(index=False)
+    ]
