@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError
+from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import compare_variants
@@ -185,6 +186,75 @@ def read_experiment(name: str) -> Experiment:
     )
     records = read_json(folder / "provenance.json")
     return Experiment(study, comparison, identities, metrics, records)
+
+
+def costs(variants: Sequence[str]) -> pd.DataFrame:
+    """What each variant costs at the paper's size and backbone, from ``results/benchmarks/cost.csv``.
+
+    Raises:
+        DataError: the table is missing, or lacks a variant.
+    """
+    path = resolve("results/benchmarks/cost.csv")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; `python benchmarks/cost.py` makes it")
+    table = pd.read_csv(path).set_index("variant")
+    missing = [name for name in variants if name not in table.index]
+    if missing:
+        raise DataError(
+            f"{path}: lacks {', '.join(missing)}; `python benchmarks/cost.py --variants "
+            f"{' '.join(missing)}` adds them"
+        )
+    return table.loc[list(variants), list(_COSTS)].rename(columns=_COSTS)
+
+
+_COSTS = {
+    "without_classifier_M": "parameters, millions",
+    "embed_GFLOP_per_image": "GFLOP to embed an image",
+    "latency_ms_batch_1": "latency of one image, ms",
+    "activations_MiB_per_sample": "activations, MiB a sample",
+}
+
+
+def probes_by_kind(experiment: Experiment) -> pd.DataFrame:
+    """Means over attributes and seeds of what probes read, 0 chance and 1 always right.
+
+    Returns:
+        A row a kind of target on the first dataset whose modalities keep something for themselves
+        (else the first of all), a column a variant; without rows where nothing was measured.
+    """
+    table = _probes(experiment)
+    if table.empty:
+        return pd.DataFrame()
+    private = table[table["kind"] == "own"]["dataset"]
+    wanted = private.iloc[0] if len(private) else table["dataset"].iloc[0]
+    names = {
+        "shared": "shared attributes", "own": "private, their own",
+        "other": "private, the other's", "camera": "camera", "modality": "modality",
+    }  # fmt: skip
+    here = table[table["dataset"] == wanted].copy()
+    here["what"] = here["kind"].map(names) + ", " + here["images"] + " images"
+    return _wide(here, "what", experiment)
+
+
+def probes_by_attribute(experiment: Experiment, dataset: str) -> pd.DataFrame:
+    """The same attribute by attribute on one dataset, visible and infrared images apart."""
+    table = _probes(experiment)
+    if table.empty:
+        return pd.DataFrame()
+    here = table[(table["dataset"] == dataset) & table["kind"].isin(["shared", "own", "other"])]
+    named = here["target"].str.replace("_", " ") + ", " + here["kind"] + ", " + here["images"]
+    return _wide(here.assign(what=named), "what", experiment)
+
+
+def _probes(experiment: Experiment) -> pd.DataFrame:
+    path = resolve(f"results/{experiment.study.name}/tables/probes.csv")
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+
+def _wide(table: pd.DataFrame, rows: str, experiment: Experiment) -> pd.DataFrame:
+    found = table.pivot_table(index=rows, columns="variant", values="above_chance", sort=False)
+    found = found[[name for name in experiment.study.variants if name in found]]
+    return found.rename(columns=experiment.label).rename_axis(index=None, columns=None)
 
 
 def in_words(rows: pd.DataFrame) -> str:

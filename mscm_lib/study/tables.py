@@ -10,7 +10,10 @@ import pandas as pd
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.emulate import MARKER
+from mscm_lib.data.packed import open_packed
 from mscm_lib.errors import DataError
+from mscm_lib.evaluation.cache import load_embeddings
+from mscm_lib.evaluation.probes import probe
 from mscm_lib.files import atomic_path, read_json, write_json, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import compare_variants
@@ -42,6 +45,8 @@ def write_tables() -> None:
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
     - ``summary.json``: the same means, as `dvc metrics diff` compares them between commits
+    - ``probes.csv``: of generated datasets, what a linear probe reads from each run's feature (see
+      `mscm_lib.evaluation.probes`)
     - ``provenance.json``: of every run, and whether its images are an emulated tree's
 
     Raises:
@@ -57,6 +62,10 @@ def write_tables() -> None:
         write_text(folder / "identities.csv", identities.to_csv(index=False, float_format="%.6f"))
         comparison = pd.concat(_comparisons(identities, study), ignore_index=True)
         write_text(folder / "comparison.csv", comparison.to_csv(index=False, float_format="%.3f"))
+        probes = [*_probes(study)]
+        if probes:
+            table = pd.concat(probes, ignore_index=True)
+            write_text(folder / "probes.csv", table.to_csv(index=False, float_format="%.4f"))
         histories = pd.concat(_histories(study), ignore_index=True)
         write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
@@ -169,6 +178,23 @@ def _identities(study: Study) -> Iterator[pd.DataFrame]:
         groups = hits.groupby(["search", "scoring", "query_id"])
         table = groups.agg(queries=("ap", "size"), ap=("ap", "mean"), hit=("hit", "mean"))
         table = table.reset_index()
+        for place, key in enumerate(RUN):
+            table.insert(place, key, getattr(run, key))
+        yield table
+
+
+def _probes(study: Study) -> Iterator[pd.DataFrame]:
+    """Of datasets with a ledger, run by run."""
+    for run in study.runs():
+        if study.data[run.dataset].reader != "generated":
+            continue
+        config = resolve_run(study, run.dataset, run.variant)
+        folder = resolve(config.data_folder)
+        found = load_embeddings(resolve(f"runs/evaluate/{run.folder}"), open_packed(folder))
+        ledger = pd.read_csv(folder / "ledger.csv", keep_default_na=False)
+        attributes = pd.read_csv(folder / "attributes.csv")
+        bands = dict(zip(attributes["attribute"], attributes["band"], strict=True))
+        table = probe(found.features["neck"].numpy(), found.table, ledger, bands)
         for place, key in enumerate(RUN):
             table.insert(place, key, getattr(run, key))
         yield table
