@@ -178,8 +178,7 @@ def read_experiment(name: str) -> Experiment:
     study = study_named(name)
     folder = resolve(f"results/{name}/tables")
     if not (folder / "comparison.csv").is_file():
-        none = pd.DataFrame(columns=["dataset", "search", "variant", "seed", "reported", "kind"])
-        none[["mean_ap", "rank1"]] = pd.Series(dtype=float)
+        none = pd.DataFrame(columns=["variant", "seed", "mean_ap", "rank1"])
         return Experiment(study, pd.DataFrame(columns=_COMPARISON), none, none, {})
     comparison, identities, metrics = (
         pd.read_csv(folder / f"{table}.csv") for table in ("comparison", "identities", "metrics")

@@ -1,0 +1,124 @@
+"""The experiments' notebooks on invented tables, and where nothing has been measured."""
+
+import json
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from mscm_lib.evaluation.probes import COLUMNS
+from mscm_lib.paths import project_root
+from mscm_lib.reports.experiments import read_experiment
+from mscm_lib.study.comparison import compare_variants
+from mscm_lib.study.experiments import experiments
+from mscm_lib.study.settings import load_study
+
+NOTEBOOKS = sorted((project_root() / "notebooks").glob("3*.ipynb"))
+PEOPLE = 12
+
+
+def invented_tables(study, folder):
+    """What the tables stage would leave of runs whose figures are drawn at random."""
+    generator = np.random.default_rng(0)
+    identities, metrics, probes, records = [], [], [], {}
+    hard = generator.uniform(0, 0.3, PEOPLE)
+    for run in study.runs():
+        own = {"dataset": run.dataset, "variant": run.variant, "trial": 0, "seed": run.seed}
+        worth = 0.3 + 0.02 * study.variants.index(run.variant) + 0.02 * generator.standard_normal()
+        ap = worth + hard + 0.05 * generator.standard_normal(PEOPLE)
+        people = {"search": "all", "scoring": "", "query_id": range(PEOPLE), "queries": 6}
+        identities.append(pd.DataFrame({**own, **people, "ap": ap, "hit": ap + 0.1}))
+        figures = {"mean_ap": ap.mean(), "rank1": ap.mean() + 0.1}
+        metrics.append({**own, **figures, "search": "all", "kind": "trained", "reported": True})
+        for kind in ("shared", "own", "other", "camera"):
+            probes += [
+                [*own.values(), images, kind, kind, 4, 0.4, 0.2]
+                for images in ("visible", "infrared")
+            ]
+        records[run.folder] = {"device": "cpu", "threads": 1, "system": "Linux", "commit": "c" * 40}
+    table = pd.concat(identities, ignore_index=True)
+    comparison = [
+        compare_variants(group, study.reference, metric).assign(
+            dataset=dataset, search="all", scoring="", metric=label
+        )
+        for dataset, group in table.groupby("dataset", sort=False)
+        for metric, label in (("ap", "mAP"), ("hit", "R1"))
+    ]
+    folder.mkdir(parents=True)
+    pd.concat(comparison).to_csv(folder / "comparison.csv", index=False)
+    table.to_csv(folder / "identities.csv", index=False)
+    pd.DataFrame(metrics).to_csv(folder / "metrics.csv", index=False)
+    pd.DataFrame(probes, columns=[*own, *COLUMNS]).to_csv(folder / "probes.csv", index=False)
+    (folder / "provenance.json").write_text(json.dumps(records))
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """Two projects: one with results of every experiment, one with none."""
+    found = {}
+    for name in ("measured", "empty"):
+        root = found[name] = tmp_path_factory.mktemp(name)
+        for path in (
+            "presets",
+            "dvc.yaml",
+            "variants.yaml",
+            "params.yaml",
+            "mscm_lib",
+            "notebooks",
+        ):
+            (root / path).symlink_to(project_root() / path)
+        (root / "results").mkdir()
+        (root / "results/benchmarks").symlink_to(project_root() / "results/benchmarks")
+    for name in experiments():
+        study = load_study(project_root() / f"presets/{name}.yaml")
+        invented_tables(study, found["measured"] / f"results/{name}/tables")
+    return found
+
+
+@pytest.fixture
+def executed(roots, monkeypatch):
+    """Runs a notebook's code in this process and gives its names."""
+
+    def run(path, state):
+        monkeypatch.chdir(roots[state])
+        names = {}
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                exec(cell.source, names)
+        return names
+
+    yield run
+    plt.close("all")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_reads_what_was_measured(path, executed, capsys):
+    names = executed(path, "measured")
+    rows = names["rows"]
+    assert names["experiment"].measured and len(rows) == len(names["experiment"].study.variants)
+    assert rows["mean"].notna().all()
+    said = capsys.readouterr().out
+    assert "Measured: " in said and "not measured" not in said and "nan" not in said
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_without_results_it_says_so_and_how_to_make_them(path, executed, capsys):
+    names = executed(path, "empty")
+    said = capsys.readouterr().out
+    assert f"Not measured here. `make experiments EXPERIMENT={names['study']}`" in said
+    assert names["rows"]["mean"].isna().all()
+
+
+def test_every_experiment_has_its_notebook():
+    named = {nbformat.read(path, as_version=4).cells[3].source.split('"')[1] for path in NOTEBOOKS}
+    assert named == set(experiments())
+
+
+def test_another_reference_turns_the_sign(roots, monkeypatch):
+    monkeypatch.chdir(roots["measured"])
+    experiment = read_experiment("components")
+    forth, back = experiment.against("baseline"), experiment.against("mscmnet")
+    assert forth.loc["mscmnet", "difference"] == pytest.approx(-back.loc["baseline", "difference"])
+    assert forth["mean"].equals(back["mean"])
