@@ -159,7 +159,7 @@ def probes_figure(table: pd.DataFrame, title: str) -> Figure:
     for (y, x), value in np.ndenumerate(values):
         axis.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=9,
                   color="white" if value < 0.6 else "black")  # fmt: skip
-    axis.set_xticks(range(len(table.columns)), [str(c) for c in table.columns])
+    axis.set_xticks(range(len(table.columns)), [str(c).replace(" ", "\n") for c in table.columns])
     axis.set_yticks(range(len(table)), [str(name) for name in table.index])
     figure.colorbar(picture, ax=axis, label="balanced accuracy above chance")
     return figure

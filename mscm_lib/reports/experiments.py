@@ -24,7 +24,7 @@ LABELS = {
     "alpha": {"mscmnet": "α = 0.05, cross", "qct-parallel": "parallel", "qct-own": "own"},
     "albs": {"none": "no ALB", "mscmnet": "four, shallow first", "alb-reversed": "four, deep first"},
     "multi_scale": {"mscmnet": "MIMB"},
-    "streams": {"mscmnet": "quadruple-unshared"},
+    "streams": {"mscmnet": "quadruple unshared"},
 }  # fmt: skip
 """Names for readers, by study and variant, where the variant's own says too little."""
 
