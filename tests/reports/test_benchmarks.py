@@ -25,7 +25,12 @@ def test_what_has_not_been_run_has_a_command_and_no_figure(folder):
 
 def test_figures_and_machines_come_from_the_files(folder):
     origin = {"device": "NVIDIA X", "processor": "p", "threads": 8}
-    found = {"ratio": 3.14, "achieved_share_of_ceiling": 0.207, "provenance": origin}
+    found = {
+        "ratio": 3.14,
+        "precision": "bfloat16",
+        "achieved_share_of_ceiling": 0.207,
+        "provenance": origin,
+    }
     write_json(folder / "training_step.json", found)
     write_text(
         folder / "ranking.csv", "ratio,device,processor,threads\n2,cpu,p,1\n70.2,cpu,EPYC,2\n"
