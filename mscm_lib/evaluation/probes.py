@@ -22,6 +22,7 @@ from mscm_lib.errors import DataError
 
 Features = npt.NDArray[np.floating[Any]]
 PENALTIES = np.logspace(0, 5, 6)
+FEWEST = 4  # people: two to each half
 COLUMNS = ["images", "target", "kind", "classes", "score", "above_chance"]
 
 
@@ -59,8 +60,8 @@ def probe(
         DataError: the ledger lacks a person or an attribute, or there are fewer than four people.
     """
     people = np.unique(table.ids)
-    if len(people) < 4:
-        raise DataError(f"{len(people)} people to probe: expected at least 4, two to each half")
+    if len(people) < FEWEST:
+        raise DataError(f"{len(people)} people to probe: expected at least {FEWEST}")
     missing = set(people.tolist()) - set(ledger["identity"]) or set(bands) - set(ledger.columns)
     if missing:
         raise DataError(f"the ledger lacks {sorted(map(str, missing))[:5]}; pack the dataset again")

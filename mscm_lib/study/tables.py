@@ -13,7 +13,7 @@ from mscm_lib.data.emulate import MARKER
 from mscm_lib.data.packed import open_packed
 from mscm_lib.errors import DataError
 from mscm_lib.evaluation.cache import load_embeddings
-from mscm_lib.evaluation.probes import probe
+from mscm_lib.evaluation.probes import FEWEST, probe
 from mscm_lib.files import atomic_path, read_json, write_json, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import compare_variants
@@ -184,13 +184,15 @@ def _identities(study: Study) -> Iterator[pd.DataFrame]:
 
 
 def _probes(study: Study) -> Iterator[pd.DataFrame]:
-    """Of datasets with a ledger, run by run."""
+    """Of datasets with a ledger and people enough to have halves, run by run."""
     for run in study.runs():
         if study.data[run.dataset].reader != "generated":
             continue
         config = resolve_run(study, run.dataset, run.variant)
         folder = resolve(config.data_folder)
         found = load_embeddings(resolve(f"runs/evaluate/{run.folder}"), open_packed(folder))
+        if len(set(found.table.ids.tolist())) < FEWEST:
+            continue
         ledger = pd.read_csv(folder / "ledger.csv", keep_default_na=False)
         attributes = pd.read_csv(folder / "attributes.csv")
         bands = dict(zip(attributes["attribute"], attributes["band"], strict=True))
