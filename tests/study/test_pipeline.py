@@ -48,6 +48,8 @@ def test_a_running_dvc_keeps_its_locks(lock):
     _, held_by = lock
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"])
     try:
+        while "dvc" not in psutil.Process(child.pid).cmdline():  # not yet what it will be
+            time.sleep(0.01)
         left = held_by(child.pid)
         assert left["write"]["build"]["pid"] == left["read"]["notebooks"][0]["pid"] == child.pid
     finally:
