@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mscm_lib.reports.experiments import Experiment
+from mscm_lib.reports.marks import interval
 from mscm_lib.reports.style import PALETTE
 
 BETTER, WORSE, NEITHER = PALETTE[2], PALETTE[3], "#6b6b6b"
@@ -29,7 +29,7 @@ def means_figure(experiment: Experiment, title: str, metric: str = "mAP") -> Fig
         return _not_run(figure, axis, experiment)
     for place, (variant, row) in enumerate(zip(rows.index, rows.itertuples(), strict=True)):
         colour = PALETTE[0] if variant == experiment.study.reference else PALETTE[7]
-        _interval(axis, -place, (row.mean, row.low, row.high), colour, colour)
+        interval(axis, -place, (row.mean, row.low, row.high), colour, colour)
         own = seeds[seeds["variant"] == variant]["value"]
         axis.plot(own, [-place - 0.22] * len(own), "|", color="black", ms=6)
     return figure
@@ -54,7 +54,7 @@ def differences_figure(experiment: Experiment, rows: pd.DataFrame, title: str) -
         colour = _COLOURS.get(str(row.verdict), NEITHER)
         face = colour if row.verdict in _COLOURS else "white"
         span = row.difference, row.difference_low, row.difference_high
-        _interval(axis, -place, span, colour, face)
+        interval(axis, -place, span, colour, face)
     return figure
 
 
@@ -174,13 +174,6 @@ def _line(
         x, means, spread, color=PALETTE[number % len(PALETTE)], ls=line, capsize=3, label=label,
         marker=MARKERS[number % len(MARKERS)],
     )  # fmt: skip
-
-
-def _interval(axis: Axes, y: float, span: tuple[Any, Any, Any], colour: str, face: str) -> None:
-    """A mean and its interval (mean, low, high) as a dot on a line at height ``y``."""
-    mean, low, high = (float(value) for value in span)
-    axis.plot([low, high], [y, y], color=colour, lw=2)
-    axis.plot(mean, y, "o", color=colour, mfc=face, ms=7)
 
 
 def _frame(lines: int, title: str) -> tuple[Figure, Axes]:
