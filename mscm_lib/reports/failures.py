@@ -10,12 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mscm_lib.evaluation.rankings import trials
 from mscm_lib.metrics import bootstrap_over_identities
+from mscm_lib.reports.lists import lists_of
 from mscm_lib.reports.marks import interval
 from mscm_lib.reports.numbers import FinishedRun
 from mscm_lib.reports.style import PALETTE
-from mscm_lib.retrieval import GalleryIndex
 
 INTERVAL = ["mean", "low", "high"]
 BAND_COLOURS = {"both": PALETTE[2], "visible": PALETTE[0], "infrared": PALETTE[3]}
@@ -58,19 +57,12 @@ def first_wrong(run: FinishedRun) -> pd.DataFrame:
     Columns: path, query_id, query_cam of the query; wrong, wrong_id, wrong_cam of the match; rank,
     1 where the search failed at once. A query whose gallery holds its person alone has no row.
     """
-    trial = next(iter(trials(run.packed.dataset, run.config)))
-    query, gallery = (run.embeddings.of(t, "neck") for t in (trial.query, trial.gallery))
-    index = GalleryIndex.build(trial.gallery, gallery, run.packed.dataset.protocol)
-    lists = index.search(query, len(index), trial.query.cams.tolist(), trial.query.ids.tolist())
-    rows = []
-    for place, matches in enumerate(lists):
+    found = lists_of(run)
+    query, rows = found.trial.query, []
+    for place, matches in enumerate(found.matches):
         wrong = next((m for m in matches if not m.excluded and not m.right), None)
         if wrong is not None:
-            own = (
-                trial.query.paths[place],
-                int(trial.query.ids[place]),
-                int(trial.query.cams[place]),
-            )
+            own = query.paths[place], int(query.ids[place]), int(query.cams[place])
             rows.append([*own, wrong.path, wrong.identity, wrong.camera, wrong.rank])
     names = ["path", "query_id", "query_cam", "wrong", "wrong_id", "wrong_cam", "rank"]
     return pd.DataFrame(rows, columns=names)

@@ -1,19 +1,49 @@
 """Inside views: what they say can be checked."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from mscm_lib.reports import failures, numbers
+from mscm_lib.errors import DataError
+from mscm_lib.reports import failures, numbers, space
+from mscm_lib.reports.lists import lists_of
 
-TINY = {"43_failures": {"people": 6, "epochs": 1}}
+TINY = {
+    "40_ranked_lists": {"people": 6, "epochs": 1},
+    "42_feature_space": {"people": 6, "epochs": 1},
+    "43_failures": {"people": 6, "epochs": 1},
+}
 
 
-def test_failures_are_found_where_they_are(executed):
-    said = "".join(
-        str(output.get("text", ""))
-        for cell in executed.get("43_failures").cells
-        for output in cell.get("outputs", [])
-    )
-    assert "queries have a wrong match" in said
+def _said(notebook):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(str(output.get("text", "")) for output in outputs)
+
+
+def test_they_run_and_say_what_they_found(executed):
+    assert "queries have a wrong match" in _said(executed.get("43_failures"))
+    assert "left out in" in _said(executed.get("40_ranked_lists"))
+    assert "of nearest pictures are of the same modality" in _said(executed.get("42_feature_space"))
+
+
+def test_distances_tell_people_apart_or_do_not():
+    same, other = np.full(50, 0.1), np.full(50, 0.9)
+    names = ["same person"] * 50 + ["two people"] * 50
+    apart = space.separation(pd.DataFrame({"distance": [*same, *other], "pair": names}))
+    assert apart["area under the curve"] == 1 and apart["overlap"] == 0
+    alike = space.separation(pd.DataFrame({"distance": [*same, 0.2, *same[1:]], "pair": names}))
+    assert alike["overlap"] > 0.9
+
+
+def test_a_drawn_list_ends_with_its_last_rank():
+    run, _ = numbers.two_runs("quick", people=6, epochs=1)
+    found = lists_of(run)
+    titles = [axis.get_title() for axis in found.draw(0, ranks=3).axes]
+    assert sum("rank" in title for title in titles) == 3
+    with pytest.raises(DataError, match="this search has queries 0 to"):
+        found.draw(10**6)
+    with pytest.raises(DataError, match="search = 'nowhere'"):
+        lists_of(run, "nowhere")
 
 
 def test_first_wrong_matches_and_what_they_share():
