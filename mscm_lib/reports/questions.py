@@ -48,7 +48,13 @@ OPEN_QUESTIONS = (
     Question(
         "How much must two modalities share before separate streams help or hurt, and what does "
         "each stream keep of what is specific to its own?",
-        (Place("why they are not shared", "03_qfe", "Why the streams are not shared in training"),),
+        (
+            Place(
+                "why they are not shared", "03_qfe", "Why the streams are not shared in training"
+            ),
+            Place("the knob", "35_streams", "The information knob"),
+            Place("what is kept", "35_streams", "What the feature keeps"),
+        ),
         ("streams",),
     ),
     Question(
@@ -94,6 +100,8 @@ CHECKS = (
                 "Streams that do not differ, modalities that do not meet",
             ),
             Place("the pull on the center", "05_qct", "The gradient at the center"),
+            Place("what probes read", "35_streams", "What the feature keeps"),
+            Place("before and after", "42_feature_space", "Distances across modalities"),
         ),
         ("losses",),
     ),
@@ -159,6 +167,7 @@ READERS_QUESTIONS = (
         "Why are the streams not shared in training, and averaged at test?",
         (
             Place("three reasons", "03_qfe", "Why the streams are not shared in training"),
+            Place("where each stem looks", "41_activation_maps", "How alike are two stems' maps?"),
             Place("one identity", "03_qfe", "Why they are averaged at test"),
         ),
         ("streams",),
@@ -199,6 +208,12 @@ READERS_QUESTIONS = (
         (
             Place("no way around the block", "04_mimb_alb", "No way around"),
             Place("a small α", "05_qct", "Pairings and alpha"),
+            Place(
+                "whom it confuses",
+                "43_failures",
+                "What the wrong person has in common with the right one",
+            ),
+            Place("step by step", "33_albs", "Where returns diminish"),
             Place(
                 "what generated data can tell",
                 "01_datasets",

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from mscm_lib.errors import DataError
-from mscm_lib.reports import failures, numbers, space
+from mscm_lib.reports import activation, failures, numbers, space
 from mscm_lib.reports.lists import lists_of
 
 TINY = {
     "40_ranked_lists": {"people": 6, "epochs": 1},
+    "41_activation_maps": {"people": 6, "epochs": 1, "pictures": 2},
     "42_feature_space": {"people": 6, "epochs": 1},
     "43_failures": {"people": 6, "epochs": 1},
 }
@@ -23,7 +24,22 @@ def _said(notebook):
 def test_they_run_and_say_what_they_found(executed):
     assert "queries have a wrong match" in _said(executed.get("43_failures"))
     assert "left out in" in _said(executed.get("40_ranked_lists"))
+    assert "'visible, untrained': 1.0" in _said(executed.get("41_activation_maps"))
     assert "of nearest pictures are of the same modality" in _said(executed.get("42_feature_space"))
+
+
+def test_maps_show_where_a_similarity_comes_from():
+    run, _ = numbers.two_runs("quick", people=6, epochs=1)
+    visible = space.some_people(run, people=3, images=1).visible_images
+    maps = activation.activation_maps(run, visible, before=True)
+    assert list(maps) == ["V_g stem", "V_c stem", "layer 4"]
+    assert {values.shape for values in maps.values()} == {(3, run.config.height, run.config.width)}
+    assert activation.alike(maps) == pytest.approx(1, abs=1e-3)  # stems start from the same weights
+    assert np.isnan(activation.alike({"layer 4": maps["layer 4"]}))
+    corner = np.zeros((1, 8, 8), np.float32)
+    corner[0, 0, 3] = 1
+    found = activation.spread({"x": corner})["x"]
+    assert found["weight in the middle"] == 1 and found["area of half the weight"] < 0.05
 
 
 def test_distances_tell_people_apart_or_do_not():
