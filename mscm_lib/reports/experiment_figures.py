@@ -106,7 +106,7 @@ def knob_figure(
 
 
 def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figure:
-    """mAP against what each variant costs, a panel a cost.
+    """mAP against what each variant costs, a panel a cost, with steps along the `unbeaten` ones.
 
     Args:
         experiment: that was run, or not.
@@ -129,12 +129,29 @@ def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figu
             row = rows.loc[[variant]]
             x = [float(costs[column].loc[variant])]
             _line(axis, x, row, place, experiment.label(variant), line="")
+        best = unbeaten(costs[column], rows["mean"])
+        axis.step(
+            costs[column].loc[best], rows["mean"].loc[best], "--", where="post", color="0.4", lw=1
+        )
     for axis in axes.flat[len(costs.columns) :]:
         axis.set_axis_off()
     if experiment.measured:
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
     return figure
+
+
+def unbeaten(cost: pd.Series, accuracy: pd.Series) -> list[str]:
+    """The Pareto front: variants, cheapest first, of which each is more accurate than all cheaper ones.
+
+    Args:
+        cost: by variant; less is better.
+        accuracy: by variant; more is better.
+    """
+    by_cost = pd.DataFrame({"cost": cost, "accuracy": accuracy})
+    by_cost = by_cost.sort_values(["cost", "accuracy"], ascending=[True, False])
+    before = by_cost["accuracy"].cummax().shift(fill_value=-np.inf)
+    return [str(name) for name in by_cost.index[by_cost["accuracy"] > before]]
 
 
 def probes_figure(table: pd.DataFrame, title: str) -> Figure:
@@ -148,7 +165,7 @@ def probes_figure(table: pd.DataFrame, title: str) -> Figure:
         figsize=(1.8 + 1.25 * max(3, len(table.columns)), 1.2 + 0.36 * max(4, len(table))),
         layout="constrained",
     )
-    axis.set_title(title)
+    figure.suptitle(title, fontsize=12)
     axis.grid(visible=False)
     if table.empty:
         axis.text(0.5, 0.5, "not measured here", ha="center", transform=axis.transAxes)
@@ -172,7 +189,7 @@ def _line(
     spread = [means - rows["low"].to_numpy(float), rows["high"].to_numpy(float) - means]
     axis.errorbar(
         x, means, spread, color=PALETTE[number % len(PALETTE)], ls=line, capsize=3, label=label,
-        marker=MARKERS[number % len(MARKERS)],
+        marker=MARKERS[number % len(MARKERS)], mec="0.25",
     )  # fmt: skip
 
 

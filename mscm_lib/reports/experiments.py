@@ -22,9 +22,15 @@ LABELS = {
     },
     "losses": {"mscmnet": "QCT", "cross-entropy": "none (cross-entropy alone)"},
     "alpha": {"mscmnet": "α = 0.05, cross", "qct-parallel": "parallel", "qct-own": "own"},
-    "albs": {"none": "no ALB", "mscmnet": "four, shallow first", "alb-reversed": "four, deep first"},
+    "albs": {
+        "none": "no ALB", "alb-1": "stem", "alb-2": "stem, 1", "alb-3": "stem, 1, 2",
+        "mscmnet": "stem, 1, 2, 3", "alb-layer3": "layer 3", "alb-deep-2": "layers 2, 3",
+        "alb-deep-3": "layers 1, 2, 3", "alb-reversed": "layers 3, 2, 1, stem",
+    },
     "multi_scale": {"mscmnet": "MIMB"},
     "streams": {"mscmnet": "quadruple unshared"},
+    "augmentations": {"mscmnet": "all operations"},
+    "beyond": {"mscmnet": "MSCMNet"},
 }  # fmt: skip
 """Names for readers, by study and variant, where the variant's own says too little."""
 

@@ -59,12 +59,18 @@ OPEN_QUESTIONS = (
     ),
     Question(
         "Where do more scales stop paying: how many ALBs, from which layers, at what cost?",
-        (Place("what a block costs", "04_mimb_alb", "What it costs"),),
+        (
+            Place("what a block costs", "04_mimb_alb", "What it costs"),
+            Place("step by step", "33_albs", "Where returns diminish"),
+        ),
         ("albs", "multi_scale"),
     ),
     Question(
         "Does it carry over to other pairs of modalities, and what has to change?",
-        (Place("other sensors", "01_datasets", "Other sensors"),),
+        (
+            Place("other sensors", "01_datasets", "Other sensors"),
+            Place("what had to change", "37_beyond", "What had to change"),
+        ),
         ("beyond",),
     ),
 )
@@ -103,7 +109,7 @@ CHECKS = (
             Place("what probes read", "35_streams", "What the feature keeps"),
             Place("before and after", "42_feature_space", "Distances across modalities"),
         ),
-        ("losses",),
+        ("losses", "streams"),
     ),
 )
 FIRST_EXPERIMENTS = (
@@ -116,10 +122,17 @@ FIRST_EXPERIMENTS = (
             Place("beside those in print", "91_paper_tables", "SYSU-MM01"),
         ),
     ),
-    Question("Add the parts to the baseline one by one, and in pairs.", (), ("components",)),
+    Question(
+        "Add the parts to the baseline one by one, and in pairs.",
+        (Place("alone, and last", "30_components", "Alone, and last"),),
+        ("components",),
+    ),
     Question(
         "Take MIMB out; put another loss in QCT's place.",
-        (Place("against the classic center loss", "05_qct", "Against the classic center loss"),),
+        (
+            Place("against the classic center loss", "05_qct", "Against the classic center loss"),
+            Place("no multi-scale block", "31_losses", "Removing MIMB instead"),
+        ),
         ("multi_scale", "losses"),
     ),
 )
@@ -160,6 +173,7 @@ READERS_QUESTIONS = (
                 "What enters from the shallow map",
             ),
             Place("in cost", "04_mimb_alb", "What it costs"),
+            Place("in accuracy for that cost", "34_multi_scale", "Effectiveness and efficiency"),
         ),
         ("multi_scale",),
     ),
@@ -189,18 +203,25 @@ READERS_QUESTIONS = (
                 "02_protocols_and_metrics",
                 "How far single-shot figures jump",
             ),
+            Place("alone, and last", "30_components", "Alone, and last"),
             Place("the nearest ablation in print", "91_paper_tables", "SYSU-MM01"),
         ),
         ("components", "losses"),
     ),
     Question(
         "How does it compare with augmentation alone, or with an auxiliary modality?",
-        (Place("the difference", "03_qfe", "Against augmentation alone"),),
+        (
+            Place("the difference", "03_qfe", "Against augmentation alone"),
+            Place("what two stems make of it", "36_augmentations", "Against augmentation alone"),
+        ),
         ("augmentations", "streams"),
     ),
     Question(
         "Does it carry over to other cross-modal tasks?",
-        (Place("other sensors", "01_datasets", "Other sensors"),),
+        (
+            Place("other sensors", "01_datasets", "Other sensors"),
+            Place("two pairs side by side", "37_beyond", "The two tasks side by side"),
+        ),
         ("beyond",),
     ),
     Question(

@@ -53,7 +53,8 @@ COMMANDS = {
     "tables": [f"{PACKAGE}.study.tables"],
     "figures": [f"{PACKAGE}.reports.figures"],
     "reports": [
-        f"{PACKAGE}.reports.{name}" for name in ("pages", "numbers", "paper_curve", "paper_tables")
+        f"{PACKAGE}.reports.{name}"
+        for name in ("pages", "numbers", "paper_curve", "paper_tables", "experiment_figures")
     ],
 }
 

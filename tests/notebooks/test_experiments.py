@@ -10,6 +10,7 @@ import pytest
 
 from mscm_lib.evaluation.probes import COLUMNS
 from mscm_lib.paths import project_root
+from mscm_lib.reports.experiment_figures import unbeaten
 from mscm_lib.reports.experiments import read_experiment
 from mscm_lib.study.comparison import compare_variants
 from mscm_lib.study.experiments import experiments
@@ -122,3 +123,9 @@ def test_another_reference_turns_the_sign(roots, monkeypatch):
     forth, back = experiment.against("baseline"), experiment.against("mscmnet")
     assert forth.loc["mscmnet", "difference"] == pytest.approx(-back.loc["baseline", "difference"])
     assert forth["mean"].equals(back["mean"])
+
+
+def test_what_costs_more_and_gives_less_is_beaten():
+    cost = pd.Series({"plain": 1.0, "dear": 3.0, "poor": 2.0, "equal": 1.0})
+    accuracy = pd.Series({"plain": 50.0, "dear": 60.0, "poor": 40.0, "equal": 45.0})
+    assert unbeaten(cost, accuracy) == ["plain", "dear"]
