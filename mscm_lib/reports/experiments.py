@@ -88,12 +88,12 @@ class Experiment:
             return f"α = {variant.removeprefix('alpha-').replace('p', '.')}"
         return LABELS.get(self.study.name, {}).get(variant, variant.replace("-", " "))
 
-    def about(self) -> pd.Series:
-        """What was asked of which networks, on what, and by which machine, as a column of text."""
+    def about(self) -> str:
+        """What was asked of which networks, on what, and by which machine: a list in Markdown."""
         run = resolve_run(self.study, self.dataset, self.study.variants[0])
         data = self.study.data[self.dataset]
         facts = {
-            "datasets": ", ".join(self.study.data),
+            "datasets": ", ".join(f"{n} ({d.reader})" for n, d in self.study.data.items()),
             "people searched": str(data.settings.get("test_identities", "as the dataset has")),
             "image size": f"{run.height} × {run.width} pixels",
             "backbone": f"{run.backbone}, initial weights: {run.weights}",
@@ -111,7 +111,7 @@ class Experiment:
             facts["commit"] = ", ".join(
                 sorted({r["commit"][:12] for r in self.provenance.values()})
             )
-        return pd.Series(facts, name="")
+        return "\n".join(f"- {name}: {text}" for name, text in facts.items())
 
     def rows(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
         """The variants' figures in percent, in the study's order, by variant.
