@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import timm
 import torchvision
 from torch import nn
 
@@ -81,6 +80,8 @@ def _out_channels(block: nn.Module) -> int:
 
 
 def _convnext(name: str, weights: str) -> Backbone:
+    import timm  # takes seconds, and few networks need it
+
     known = timm.list_models("convnext*")
     if name not in known:
         raise ConfigError(unknown_key("timm backbone", name, known))

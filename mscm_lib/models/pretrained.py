@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 import torchvision
 from safetensors import SafetensorError
@@ -103,6 +102,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def _download(name: str) -> tuple[dict[str, Tensor], str]:
     try:
         if name.startswith("timm:"):
+            import timm  # takes seconds, and few networks need it
+
             model: Any = timm.create_model(name.removeprefix("timm:"), pretrained=True)
             return model.state_dict(), f"timm {model.pretrained_cfg['hf_hub_id']}"
         weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +167,13 @@ def study_text(path: Path | str) -> str:
 def load_variants() -> dict[str, dict[str, Any]]:
     """Variants by name: the run parameters in which each departs from the paper's recipe."""
     path = project_root() / "variants.yaml"
-    return _parse(path, _read(path))
+    return deepcopy(_parse_once(path, _read(path)))
+
+
+@cache
+def _parse_once(path: Path, text: str) -> dict[str, Any]:
+    """`_parse`, remembered: a study asks for its variants once a run, and parsing takes 10 ms."""
+    return _parse(path, text)
 
 
 def resolve_run(
