@@ -12,7 +12,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
-from mscm_lib.study.comparison import compare_variants
+from mscm_lib.study.comparison import compare_gaps, compare_variants
 from mscm_lib.study.settings import Study, resolve_run, study_named
 
 LABELS = {
@@ -142,9 +142,24 @@ class Experiment:
             return self.rows(metric)
         people = self._of(self.identities, "", "")
         found = compare_variants(people, reference, _MEASURES[self._measure(metric)][0])
-        found = found.set_index("variant").reindex(self.study.variants)
-        found.insert(0, "label", [self.label(str(name)) for name in found.index])
-        return found
+        return self._named(found.set_index("variant").reindex(self.study.variants))
+
+    def gaps(self, here: str, there: str, metric: str = "mAP") -> pd.DataFrame:
+        """How much each variant gains on the reference from dataset ``there`` to dataset ``here``.
+
+        Columns label, seeds, difference, difference_low, difference_high, verdict; see
+        `mscm_lib.study.comparison.compare_gaps`.
+        """
+        if not self.measured:
+            return self.rows(metric)
+        both = (self._of(self.identities, dataset, "") for dataset in (here, there))
+        column = _MEASURES[self._measure(metric)][0]
+        found = compare_gaps(*both, self.study.reference, column)
+        return self._named(found.set_index("variant"))
+
+    def _named(self, table: pd.DataFrame) -> pd.DataFrame:
+        table.insert(0, "label", [self.label(str(name)) for name in table.index])
+        return table
 
     def seeds(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
         """Each run's figure in percent: columns variant, seed, value."""
@@ -218,48 +233,6 @@ _COSTS = {
     "latency_ms_batch_1": "latency of one image, ms",
     "activations_MiB_per_sample": "activations, MiB a sample",
 }
-
-
-def probes_by_kind(experiment: Experiment) -> pd.DataFrame:
-    """Means over attributes and seeds of what probes read, 0 chance and 1 always right.
-
-    Returns:
-        A row a kind of target on the first dataset whose modalities keep something for themselves
-        (else the first of all), a column a variant; without rows where nothing was measured.
-    """
-    table = _probes(experiment)
-    if table.empty:
-        return pd.DataFrame()
-    private = table[table["kind"] == "own"]["dataset"]
-    wanted = private.iloc[0] if len(private) else table["dataset"].iloc[0]
-    names = {
-        "shared": "shared attributes", "own": "private, their own",
-        "other": "private, the other's", "camera": "camera", "modality": "modality",
-    }  # fmt: skip
-    here = table[table["dataset"] == wanted].copy()
-    here["what"] = here["kind"].map(names) + ", " + here["images"] + " images"
-    return _wide(here, "what", experiment)
-
-
-def probes_by_attribute(experiment: Experiment, dataset: str) -> pd.DataFrame:
-    """The same attribute by attribute on one dataset, visible and infrared images apart."""
-    table = _probes(experiment)
-    if table.empty:
-        return pd.DataFrame()
-    here = table[(table["dataset"] == dataset) & table["kind"].isin(["shared", "own", "other"])]
-    named = here["target"].str.replace("_", " ") + ", " + here["kind"] + ", " + here["images"]
-    return _wide(here.assign(what=named), "what", experiment)
-
-
-def _probes(experiment: Experiment) -> pd.DataFrame:
-    path = resolve(f"results/{experiment.study.name}/tables/probes.csv")
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
-
-
-def _wide(table: pd.DataFrame, rows: str, experiment: Experiment) -> pd.DataFrame:
-    found = table.pivot_table(index=rows, columns="variant", values="above_chance", sort=False)
-    found = found[[name for name in experiment.study.variants if name in found]]
-    return found.rename(columns=experiment.label).rename_axis(index=None, columns=None)
 
 
 def in_words(rows: pd.DataFrame) -> str:

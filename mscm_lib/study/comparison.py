@@ -22,6 +22,7 @@ from mscm_lib.errors import ConfigError, DataError
 Figures = npt.NDArray[np.float64]
 VERDICTS = ("better", "worse", "not distinguishable")
 ONE_SEED = "one seed: spread unknown"
+_DIFFERENCE = ("difference", "difference_low", "difference_high")
 
 
 class _Spread(NamedTuple):
@@ -42,8 +43,8 @@ def compare_variants(
     """Mean of every variant, its interval, and its difference from ``reference`` on the same people.
 
     Args:
-        identities: rows of ``identities.csv`` of one dataset and search: columns variant, seed,
-            query_id, queries, and ``metric`` (mean over that person's queries and galleries).
+        identities: rows of ``identities.csv`` of one dataset and search: columns variant, trial,
+            seed, query_id, queries, and ``metric`` (mean over that person's queries and galleries).
         reference: the variant that others are compared with.
         metric: "ap" or "hit" (rank-1).
         draws: bootstrap samples.
@@ -59,39 +60,127 @@ def compare_variants(
         ConfigError: the table does not hold ``reference``.
         DataError: a variant was not measured on the same people.
     """
-    found = list(dict.fromkeys(identities["variant"]))
-    if reference not in found:
-        raise ConfigError(unknown_key("variant", reference, found))
-    people = np.sort(identities["query_id"].unique())
-    queries = identities.groupby("query_id")["queries"].first().reindex(people).to_numpy(float)
-    share = queries / queries.sum()
-    runs = {v: _runs(identities[identities["variant"] == v], people, metric) for v in found}
-    spread = _spread([each @ share for each in runs.values()])
-    generator = np.random.default_rng(seed)
-    people_drawn = generator.multinomial(len(people), np.full(len(people), 1 / len(people)), draws)
-    weights = people_drawn * queries  # (draws, people): a mean over queries weighs people by them
-    weights = weights / weights.sum(axis=1, keepdims=True)
-    luck = generator.standard_t(spread.freedom or 1, draws) * spread.deviation
-    tail = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
-
-    def interval(figures: Figures, error: float) -> tuple[float, float, float]:
-        low, high = np.percentile(weights @ figures + error * luck, tail)
-        return 100 * float(figures @ share), 100 * float(low), 100 * float(high)
-
+    anew = _Resampling(identities, metric, draws, seed)
+    anew.check(reference)
     rows: list[dict[str, Any]] = []
-    own = runs[reference]
-    for variant, each in runs.items():
+    for variant, each in anew.runs.items():
         row: dict[str, Any] = {"variant": variant, "seeds": len(each)}
-        mean, low, high = interval(each.mean(axis=0), (1 / len(each)) ** 0.5)
+        mean, low, high = _interval(*anew.mean(variant), level)
         row |= {"mean": mean, "low": max(low, 0.0), "high": min(high, 100.0)}
         if variant != reference:
-            error = (1 / len(each) + 1 / len(own)) ** 0.5
-            mean, low, high = interval(each.mean(axis=0) - own.mean(axis=0), error)
-            row |= {"difference": mean, "difference_low": low, "difference_high": high}
-            verdict = VERDICTS[0 if low > 0 else 1 if high < 0 else 2]
-            row["verdict"] = verdict if spread.freedom else ONE_SEED
+            span = _interval(*anew.gap(variant, reference), level)
+            row |= dict(zip(_DIFFERENCE, span, strict=True))
+            row["verdict"] = _verdict(*span[1:]) if anew.spread.freedom else ONE_SEED
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def compare_gaps(
+    here: pd.DataFrame,
+    there: pd.DataFrame,
+    reference: str,
+    metric: str = "ap",
+    draws: int = 4000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How much further each variant is from ``reference`` on one dataset than on another.
+
+    A difference of differences: the two datasets show different people, which are drawn anew
+    independently; within each, variant and reference share people as in `compare_variants`.
+
+    Args:
+        here: as `compare_variants` takes them.
+        there: those of the dataset that is subtracted.
+        reference: the variant that others are compared with, on both.
+        metric: "ap" or "hit" (rank-1).
+        draws: bootstrap samples.
+        level: of the intervals.
+        seed: of the draws.
+
+    Returns:
+        A row for each other variant on both: variant, seeds, difference, difference_low,
+        difference_high (in percent), verdict ("better": the variant gains on the reference).
+
+    Raises:
+        ConfigError: a table does not hold ``reference``.
+        DataError: a variant was not measured on the same people as its dataset's others.
+    """
+    first = _Resampling(here, metric, draws, 2 * seed + 1)
+    second = _Resampling(there, metric, draws, 2 * seed + 2)
+    rows: list[dict[str, Any]] = []
+    for each in (first, second):
+        each.check(reference)
+    for variant in first.runs:
+        if variant == reference or variant not in second.runs:
+            continue
+        (gap, drawn), (other, other_drawn) = (
+            each.gap(variant, reference) for each in (first, second)
+        )
+        span = _interval(gap - other, drawn - other_drawn, level)
+        seeds = min(len(each.runs[variant]) for each in (first, second))
+        verdict = (
+            _verdict(*span[1:]) if first.spread.freedom and second.spread.freedom else ONE_SEED
+        )
+        row = {"variant": variant, "seeds": seeds, **dict(zip(_DIFFERENCE, span, strict=True))}
+        rows.append(row | {"verdict": verdict})
+    return pd.DataFrame(rows, columns=["variant", "seeds", *_DIFFERENCE, "verdict"])
+
+
+class _Resampling:
+    """People and seeds of one dataset and search drawn anew, alike for all variants.
+
+    Attributes:
+        runs: (seeds, people) figures by variant.
+        spread: of seeds.
+    """
+
+    def __init__(self, identities: pd.DataFrame, metric: str, draws: int, seed: int) -> None:
+        found = list(dict.fromkeys(identities["variant"]))
+        # where trials are splits, a person of one split is searched by that split's own network
+        person = identities["trial"].astype(str) + "/" + identities["query_id"].astype(str)
+        identities = identities.assign(query_id=person)
+        people = np.sort(identities["query_id"].unique())
+        queries = identities.groupby("query_id")["queries"].first().reindex(people).to_numpy(float)
+        self._share = queries / queries.sum()
+        self.runs = {
+            v: _runs(identities[identities["variant"] == v], people, metric) for v in found
+        }
+        self.spread = _spread([each @ self._share for each in self.runs.values()])
+        generator = np.random.default_rng(seed)
+        drawn = generator.multinomial(len(people), np.full(len(people), 1 / len(people)), draws)
+        weights = drawn * queries  # (draws, people): a mean over queries weighs people by them
+        self._weights = weights / weights.sum(axis=1, keepdims=True)
+        self._luck = generator.standard_t(self.spread.freedom or 1, draws) * self.spread.deviation
+
+    def check(self, reference: str) -> None:
+        """Refuse a reference that was not measured."""
+        if reference not in self.runs:
+            raise ConfigError(unknown_key("variant", reference, list(self.runs)))
+
+    def mean(self, variant: str) -> tuple[float, Figures]:
+        """A variant's mean, and (draws,) what it could have been."""
+        each = self.runs[variant]
+        return self._anew(each.mean(axis=0), (1 / len(each)) ** 0.5)
+
+    def gap(self, variant: str, reference: str) -> tuple[float, Figures]:
+        """The same of the difference of two variants on the same people."""
+        each, own = self.runs[variant], self.runs[reference]
+        error = (1 / len(each) + 1 / len(own)) ** 0.5
+        return self._anew(each.mean(axis=0) - own.mean(axis=0), error)
+
+    def _anew(self, figures: Figures, error: float) -> tuple[float, Figures]:
+        return float(figures @ self._share), self._weights @ figures + error * self._luck
+
+
+def _interval(figure: float, drawn: Figures, level: float) -> tuple[float, float, float]:
+    """Figure, low and high in percent."""
+    low, high = np.percentile(drawn, (100 * (1 - level) / 2, 100 * (1 + level) / 2))
+    return 100 * figure, 100 * float(low), 100 * float(high)
+
+
+def _verdict(low: float, high: float) -> str:
+    return VERDICTS[0 if low > 0 else 1 if high < 0 else 2]
 
 
 def _runs(table: pd.DataFrame, people: npt.NDArray[Any], metric: str) -> Figures:

@@ -204,9 +204,7 @@ def _probes(study: Study) -> Iterator[pd.DataFrame]:
 
 def _comparisons(identities: pd.DataFrame, study: Study) -> Iterator[pd.DataFrame]:
     groups = ["dataset", "search", "scoring"]
-    # where trials are splits, a person of one split is searched by that split's own network
-    persons = identities["trial"].astype(str) + "/" + identities["query_id"].astype(str)
-    for key, group in identities.assign(query_id=persons).groupby(groups, sort=False):
+    for key, group in identities.groupby(groups, sort=False):
         for metric, label in (("ap", "mAP"), ("hit", "R1")):
             table = compare_variants(group, study.reference, metric)
             names = {**dict(zip(groups, map(str, key), strict=True)), "metric": label}

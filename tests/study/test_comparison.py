@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.study.comparison import compare_variants
+from mscm_lib.study.comparison import compare_gaps, compare_variants
+
+COLUMNS = ["variant", "trial", "seed", "query_id", "queries", "ap"]
 
 
 def _table(effects, seeds=3, people=60, noise=0.02, spread=0.2, start=0):
@@ -16,8 +18,8 @@ def _table(effects, seeds=3, people=60, noise=0.02, spread=0.2, start=0):
             jump = generator.normal(0, noise)
             for person in range(people):
                 ap = difficulty[person] + effect + jump + generator.normal(0, noise)
-                rows.append([variant, seed, person, 4, ap])
-    return pd.DataFrame(rows, columns=["variant", "seed", "query_id", "queries", "ap"])
+                rows.append([variant, 0, seed, person, 4, ap])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def test_a_clear_difference_is_named_and_no_difference_is_not():
@@ -54,8 +56,8 @@ def test_one_seed_is_no_verdict():
 
 
 def test_means_weigh_people_by_their_queries():
-    rows = [["a", 0, 1, 30, 1.0], ["a", 0, 2, 10, 0.0]]
-    table = pd.DataFrame(rows, columns=["variant", "seed", "query_id", "queries", "ap"])
+    rows = [["a", 0, 0, 1, 30, 1.0], ["a", 0, 0, 2, 10, 0.0]]
+    table = pd.DataFrame(rows, columns=COLUMNS)
     assert compare_variants(table, "a")["mean"][0] == pytest.approx(75)
 
 
@@ -73,3 +75,24 @@ def test_what_cannot_be_compared_is_refused():
     fewer = table[(table["variant"] == "reference") | (table["query_id"] > 3)]
     with pytest.raises(DataError, match="'other' was not measured on the same people"):
         compare_variants(fewer, "reference")
+
+
+def test_a_gap_that_grows_is_told_from_one_that_stays():
+    here = _table({"reference": 0.0, "grows": 0.2, "stays": 0.1}, seeds=5, start=1)
+    there = _table({"reference": 0.1, "grows": 0.0, "stays": 0.2}, seeds=5, start=2)
+    found = compare_gaps(here, there, "reference").set_index("variant")
+    assert list(found.index) == ["grows", "stays"]
+    assert found.loc["grows", "difference"] == pytest.approx(30, abs=5)
+    assert found.loc["grows", "verdict"] == "better"
+    assert found.loc["stays", "verdict"] == "not distinguishable"
+    back = compare_gaps(there, here, "reference").set_index("variant")
+    assert back.loc["grows", "verdict"] == "worse"
+    with pytest.raises(ConfigError, match="referense"):
+        compare_gaps(here, there, "referense")
+
+
+def test_one_person_of_two_splits_is_two_people():
+    rows = [["a", trial, 0, 1, 4, float(trial)] for trial in (0, 1)]
+    found = compare_variants(pd.DataFrame(rows, columns=COLUMNS), "a")
+    assert found["mean"][0] == pytest.approx(50)
+    assert (found["low"][0], found["high"][0]) == (0, 100)  # drawn apart
