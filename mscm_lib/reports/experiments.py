@@ -152,9 +152,9 @@ class Experiment:
         """
         if not self.measured:
             return self.rows(metric)
-        both = (self._of(self.identities, dataset, "") for dataset in (here, there))
+        first, second = (self._of(self.identities, name, "") for name in (here, there))
         column = _MEASURES[self._measure(metric)][0]
-        found = compare_gaps(*both, self.study.reference, column)
+        found = compare_gaps(first, second, self.study.reference, column)
         return self._named(found.set_index("variant"))
 
     def _named(self, table: pd.DataFrame) -> pd.DataFrame:
