@@ -162,12 +162,13 @@ class Experiment:
         return table
 
     def seeds(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
-        """Each run's figure in percent: columns variant, seed, value."""
+        """Each run's figure in percent: columns variant, label, seed, value."""
         column = _MEASURES[self._measure(metric)][1]
         table = self._of(self.metrics, dataset, search)
         if self.measured:
             table = table[table["reported"] & (table["kind"] == "trained")]
         found = table[["variant", "seed"]].copy()
+        found.insert(1, "label", [self.label(str(name)) for name in found["variant"]])
         found["value"] = 100 * table[column].astype(float)
         return found
 
