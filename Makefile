@@ -5,6 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PRESET ?= quick
 EXPERIMENT ?=
+JOBS ?= 1
 
 .PHONY: help setup study preset experiments rehearse book test lint lab lock clean distclean
 
@@ -15,13 +16,13 @@ setup: ## uv, .venv, kernel, git drivers (every other target does this by itself
 	@bash scripts/setup.sh
 
 study: setup ## make the chosen study: train, evaluate, tables, figures, reports
-	@mscm study
+	@mscm study --jobs $(JOBS)
 
 preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm
 	@mscm preset $(PRESET)
 
-experiments: setup ## make the experiments, or one: make experiments EXPERIMENT=alpha (hours on a CPU)
-	@mscm experiments $(EXPERIMENT)
+experiments: setup ## make the experiments, or one: make experiments EXPERIMENT=alpha JOBS=2 (hours on a CPU)
+	@mscm experiments $(EXPERIMENT) --jobs $(JOBS)
 
 rehearse: setup ## run the paper's three studies on miniature emulated trees
 	@mscm rehearse

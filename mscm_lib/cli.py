@@ -24,14 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _study(options: argparse.Namespace) -> int:
     from mscm_lib.study.entry import check_sources
-    from mscm_lib.study.pipeline import repro
+    from mscm_lib.study.pipeline import repro, repro_side_by_side
     from mscm_lib.study.settings import load_study
 
     study = load_study()
     check_sources(study)
     began = time.monotonic()
     print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro")
-    repro("the study", options.targets)
+    if options.targets:
+        repro("the study", options.targets)
+    else:
+        repro_side_by_side("the study", study, options.jobs)
     minutes = (time.monotonic() - began) / 60
     folder = f"results/{study.name}"
     print(f"\nDone in {minutes:.1f} min. Where to look:")
@@ -105,7 +108,7 @@ def _rehearse(options: argparse.Namespace) -> None:
 def _experiments(options: argparse.Namespace) -> None:
     from mscm_lib.study.experiments import run_experiments
 
-    run_experiments(options.names)
+    run_experiments(options.names, options.jobs)
 
 
 def _readme(options: argparse.Namespace) -> None:
@@ -184,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
 
     study = add("study", _study, "make the chosen study with DVC")
     study.add_argument("targets", nargs="*", help="stages to make; all when none is named")
+    study.add_argument("--jobs", type=int, default=1, help="runs at a time, when all are made")
     add("preset", _preset, "choose a study").add_argument("name")
     add("strip", _strip, "write the stripped copies that stages depend on")
     add("prepare", _prepare, "pack a dataset's images").add_argument("dataset")
@@ -204,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     experiments.add_argument(
         "names", nargs="*", help="presets on _lab.yaml; all when none is named"
     )
+    experiments.add_argument("--jobs", type=int, default=1, help="runs at a time")
     index = add("index", _index, "keep a finished run's gallery as an index to search in")
     index.add_argument("dataset")
     index.add_argument("variant", nargs="?", default="mscmnet")

@@ -11,6 +11,7 @@ from torch import nn
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.models.pretrained import Initialisation, initialise
+from mscm_lib.models.small_maps import SmallMapConv2d
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 TIMM_PREFIX = "timm:"
@@ -66,12 +67,21 @@ def _resnet(name: str, weights: str) -> Backbone:
     for module in net.layer4[0].modules():
         if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)  # layer 4 keeps layer 3's resolution
+    for layer in (net.layer3, net.layer4):  # where the maps of small images are smallest
+        _train_small_maps_faster(layer)
     stem = nn.Sequential()
     for part in ("conv1", "bn1", "relu", "maxpool"):
         stem.add_module(part, getattr(net, part))
     layers = tuple(list(layer) for layer in (net.layer1, net.layer2, net.layer3, net.layer4))
     widths = [net.conv1.out_channels, *(_out_channels(layer[-1]) for layer in layers)]
     return Backbone(stem, layers, _by_name(widths), initialisation)
+
+
+def _train_small_maps_faster(layer: nn.Module) -> None:
+    for parent in layer.modules():
+        for name, conv in list(parent.named_children()):
+            if isinstance(conv, nn.Conv2d) and SmallMapConv2d.suits(conv):
+                setattr(parent, name, SmallMapConv2d.of(conv))
 
 
 def _out_channels(block: nn.Module) -> int:

@@ -8,7 +8,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
-from mscm_lib.study.pipeline import repro
+from mscm_lib.study.pipeline import repro_side_by_side
 from mscm_lib.study.settings import load_study, preset_paths, study_text
 
 BASE = "base: _lab.yaml"
@@ -19,8 +19,12 @@ def experiments() -> list[str]:
     return [p.stem for p in preset_paths() if p.read_text(encoding="utf-8").startswith(BASE)]
 
 
-def run_experiments(names: Sequence[str] = ()) -> None:
+def run_experiments(names: Sequence[str] = (), jobs: int = 1) -> None:
     """Make the named experiments' results, or all; the chosen study is the same afterwards.
+
+    Args:
+        names: of experiments; all when none is named.
+        jobs: runs at a time.
 
     Raises:
         ConfigError: no experiment has that name.
@@ -36,7 +40,7 @@ def run_experiments(names: Sequence[str] = ()) -> None:
             write_text(resolve("params.yaml"), study_text(f"presets/{name}.yaml"))
             study = load_study()
             print(f"\n{study.title}: {sum(1 for _ in study.runs())} runs", flush=True)
-            repro(f"the experiment {name!r}")
+            repro_side_by_side(f"the experiment {name!r}", study, jobs)
     finally:
         write_text(resolve("params.yaml"), chosen)
     print("\nWhere to look:")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from mscm_lib.errors import StudyError
+from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_json
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.settings import Study
 
 STARTED_AGAIN = (
     "mend what is named above and start it again: what is finished stays, and training goes on "
@@ -34,6 +38,56 @@ def repro(what: str, targets: Sequence[str] = ()) -> None:
     release_dead(resolve(".dvc/tmp/rwlock"))
     if subprocess.run(["dvc", "repro", *targets], cwd=project_root()).returncode:
         raise StudyError(f"{what} stopped; {STARTED_AGAIN}")
+
+
+def repro_side_by_side(what: str, study: Study, jobs: int) -> None:
+    """The same for all of ``study``, with so many of its runs trained and evaluated at once.
+
+    DVC makes one stage after the other; several DVCs in one folder wait for each other where they
+    must. Each gets its share of the cores, since a small network gains more from another run beside
+    it than from a second core. Bytes are those of that number of threads, as ``run.json`` records.
+
+    Args:
+        what: is made, for the message.
+        study: the chosen one.
+        jobs: runs at a time.
+
+    Raises:
+        ConfigError: ``jobs`` is not a positive number.
+        StudyError: a stage failed; its own message stands above. The other runs went on.
+    """
+    if jobs < 1:
+        raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time")
+    if jobs > 1:
+        repro(what, ["strip", *(f"prepare@{dataset}" for dataset in study.data)])
+        names = [f"{r.dataset}-{r.variant}-{r.trial}-{r.seed}" for r in study.runs()]
+        shares = [names[worker::jobs] for worker in range(jobs)]
+        with ThreadPoolExecutor(jobs) as pool:
+            failed = any(pool.map(_repro_share, range(jobs), shares, [jobs] * jobs))
+        if failed:
+            raise StudyError(f"{what} stopped; {STARTED_AGAIN}")
+    repro(what)
+
+
+def _repro_share(worker: int, names: Sequence[str], jobs: int) -> int:
+    """One of several DVCs at work: its exit status. What it says is marked with its number."""
+    if not names:
+        return 0
+    threads = max((os.cpu_count() or 1) // jobs, 1)
+    command = ["dvc", "--wait-for-lock", "repro", "--keep-going"]
+    with subprocess.Popen(
+        [*command, *(f"evaluate@{name}" for name in names)],
+        cwd=project_root(),
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(f"[{worker + 1}] {line}")
+            sys.stdout.flush()
+    return process.returncode
 
 
 def release_dead(path: Path) -> None:
