@@ -74,9 +74,12 @@ def _repro_share(worker: int, names: Sequence[str], jobs: int) -> int:
     if not names:
         return 0
     threads = max((os.cpu_count() or 1) // jobs, 1)
-    command = ["dvc", "--wait-for-lock", "repro", "--keep-going"]
+    # Stage by stage: a DVC that follows what they depend on would hold `strip` and `prepare`, which
+    # are up to date, so that no other can begin.
+    command = ["dvc", "--wait-for-lock", "repro", "--single-item", "--keep-going"]
+    stages = [f"{stage}@{name}" for name in names for stage in ("train", "evaluate")]
     with subprocess.Popen(
-        [*command, *(f"evaluate@{name}" for name in names)],
+        [*command, *stages],
         cwd=project_root(),
         env=os.environ | {"OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
