@@ -5,6 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PRESET ?= quick
 EXPERIMENT ?=
+ON ?=
 JOBS ?= 1
 
 .PHONY: help setup study preset experiments rehearse book test lint lab lock clean distclean
@@ -18,8 +19,8 @@ setup: ## uv, .venv, kernel, git drivers (every other target does this by itself
 study: setup ## make the chosen study: train, evaluate, tables, figures, reports
 	@mscm study --jobs $(JOBS)
 
-preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm
-	@mscm preset $(PRESET)
+preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm (PRESET=components ON=sysu: an experiment on it)
+	@mscm preset $(PRESET) $(if $(ON),--on $(ON))
 
 experiments: setup ## make the experiments, or one: make experiments EXPERIMENT=alpha JOBS=2 (hours on a CPU)
 	@mscm experiments $(EXPERIMENT) --jobs $(JOBS)

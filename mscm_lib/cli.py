@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.errors import StudyError
 from mscm_lib.paths import project_root, resolve
 
 
@@ -46,13 +46,13 @@ def _study(options: argparse.Namespace) -> int:
 
 def _preset(options: argparse.Namespace) -> int:
     from mscm_lib.files import write_text
-    from mscm_lib.study.settings import load_study, preset_paths, study_text
+    from mscm_lib.study.presets import preset_path, study_text, study_text_on
+    from mscm_lib.study.settings import check_study
 
-    known = {path.stem: path for path in preset_paths()}
-    if options.name not in known:
-        raise ConfigError(f"no preset {options.name!r}; there are: {', '.join(known)}")
-    study = load_study(known[options.name])
-    write_text(resolve("params.yaml"), study_text(known[options.name]))
+    path = preset_path(options.name)
+    text = study_text_on(options.name, options.on) if options.on else study_text(path)
+    study = check_study(path, text)
+    write_text(resolve("params.yaml"), text)
     print(f"params.yaml now describes: {study.title}. Make it with: make study")
     return 0
 
@@ -188,7 +188,9 @@ def _parser() -> argparse.ArgumentParser:
     study = add("study", _study, "make the chosen study with DVC")
     study.add_argument("targets", nargs="*", help="stages to make; all when none is named")
     study.add_argument("--jobs", type=int, default=1, help="runs at a time, when all are made")
-    add("preset", _preset, "choose a study").add_argument("name")
+    preset = add("preset", _preset, "choose a study")
+    preset.add_argument("name")
+    preset.add_argument("--on", help="put an experiment on this preset's data, such as sysu")
     add("strip", _strip, "write the stripped copies that stages depend on")
     add("prepare", _prepare, "pack a dataset's images").add_argument("dataset")
     run = add("run", _run, "execute one notebook as a pipeline stage")

@@ -36,8 +36,8 @@ INPUTS = {
     ("'notebooks'",): ("notebooks/*.ipynb",),
     ("'published.csv'",): ("mscm_lib/reports/published*.csv",),
 }
-# Every notebook reaches these two to check its parameters; they say nothing about what it reads.
-CHECKS = ("mscm_lib.study.settings", "mscm_lib.study.notebook")
+# Every notebook reaches these to check its parameters; they say nothing about what it reads.
+CHECKS = ("mscm_lib.study.settings", "mscm_lib.study.presets", "mscm_lib.study.notebook")
 FEW_STEPS: dict[str, Any] = {
     "seed": 0,
     "epochs": 1,

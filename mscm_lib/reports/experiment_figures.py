@@ -96,6 +96,8 @@ def knob_figure(
     axis.set_xticks(sorted(places.values()))
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
+    if not places:
+        return _said(figure, axis, "none of these datasets is in this study")
     tables = {name: experiment.rows(dataset=name) for name in places}
     for number, variant in enumerate(experiment.study.variants):
         rows = pd.DataFrame([table.loc[variant] for table in tables.values()])
@@ -205,8 +207,12 @@ def _heights(axis: Axes, labels: list[str]) -> None:
 
 
 def _not_run(figure: Figure, axis: Axes, experiment: Experiment) -> Figure:
+    return _said(figure, axis, f"not measured here:\n{experiment.command}")
+
+
+def _said(figure: Figure, axis: Axes, text: str) -> Figure:
     axis.text(
-        0.5, 0.5, f"not measured here:\n{experiment.command}", ha="center", va="center",
+        0.5, 0.5, text, ha="center", va="center",
         transform=axis.transAxes, fontsize=10, color="0.3",
         bbox={"facecolor": "white", "edgecolor": "0.7", "boxstyle": "round"},
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import compare_gaps, compare_variants
+from mscm_lib.study.presets import experiment_of, placed_studies
 from mscm_lib.study.settings import Study, resolve_run, study_named
 
 LABELS = {
@@ -31,8 +32,15 @@ LABELS = {
     "streams": {"mscmnet": "quadruple unshared"},
     "augmentations": {"mscmnet": "all operations"},
     "beyond": {"mscmnet": "MSCMNet"},
+    "length": {
+        "baseline": "baseline, once", "baseline-x2": "baseline, twice",
+        "baseline-x4": "baseline, four times", "none": "without MIMB, once",
+        "none-x2": "without MIMB, twice", "none-x4": "without MIMB, four times",
+        "mscmnet": "MSCMNet, once", "mscmnet-x2": "MSCMNet, twice",
+        "mscmnet-x4": "MSCMNet, four times",
+    },
 }  # fmt: skip
-"""Names for readers, by study and variant, where the variant's own says too little."""
+"""Names for readers, by experiment and variant, where the variant's own says too little."""
 
 _COMPARISON = [
     "dataset", "search", "scoring", "metric", "variant", "seeds", "mean", "low", "high",
@@ -67,6 +75,9 @@ class Experiment:
     @property
     def command(self) -> str:
         """What makes, or makes again, the results."""
+        if self.study.name in placed_studies():
+            name, on = placed_studies()[self.study.name]
+            return f"make preset PRESET={name} ON={on} && make study"
         return f"make experiments EXPERIMENT={self.study.name}"
 
     @property
@@ -86,7 +97,18 @@ class Experiment:
         """A variant's name for readers."""
         if variant.startswith("alpha-"):
             return f"α = {variant.removeprefix('alpha-').replace('p', '.')}"
-        return LABELS.get(self.study.name, {}).get(variant, variant.replace("-", " "))
+        names = LABELS.get(experiment_of(self.study.name), {})
+        return names.get(variant, variant.replace("-", " "))
+
+    def beside(self, name: str) -> Experiment:
+        """Another experiment on the same data as this one."""
+        _, on = placed_studies().get(self.study.name, ("", ""))
+        return read_experiment(f"{name}_{on}" if on else name)
+
+    def among(self, places: Mapping[str, float]) -> dict[str, float]:
+        """The part of ``places`` whose keys are datasets or variants of this study."""
+        known = {*self.study.data, *self.study.variants}
+        return {name: place for name, place in places.items() if name in known}
 
     def about(self) -> str:
         """What was asked of which networks, on what, and by which machine: a list in Markdown."""
@@ -148,10 +170,10 @@ class Experiment:
         """How much each variant gains on the reference from dataset ``there`` to dataset ``here``.
 
         Columns label, seeds, difference, difference_low, difference_high, verdict; see
-        `mscm_lib.study.comparison.compare_gaps`.
+        `mscm_lib.study.comparison.compare_gaps`. Without figures where the study is not of both.
         """
-        if not self.measured:
-            return self.rows(metric)
+        if not self.measured or not {here, there} <= {*self.study.data}:
+            return self.rows(metric).assign(difference=float("nan"))
         first, second = (self._of(self.identities, name, "") for name in (here, there))
         column = _MEASURES[self._measure(metric)][0]
         found = compare_gaps(first, second, self.study.reference, column)

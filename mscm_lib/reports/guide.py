@@ -11,8 +11,8 @@ import pandas as pd
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.experiments import experiments
-from mscm_lib.study.settings import load_study, preset_paths
+from mscm_lib.study.presets import experiments, preset_paths
+from mscm_lib.study.settings import load_study
 
 _LINK = re.compile(r"\[[^\]]*\]\(([\w./-]+\.ipynb)(?:#([^)\s]+))?\)")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)

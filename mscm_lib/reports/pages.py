@@ -25,6 +25,7 @@ from mscm_lib.files import atomic_path, read_json, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.study.entry import LICENSED
 from mscm_lib.study.execute import execute
+from mscm_lib.study.presets import experiment_of
 from mscm_lib.study.settings import RunName, Study, load_study
 from mscm_lib.study.strip import read_notebook
 from mscm_lib.study.tables import results_table
@@ -67,7 +68,8 @@ def write_reports() -> None:
 
 def _narrative(study: Study) -> list[Report]:
     reports = []
-    own = [stem for stem, name in studies_of_notebooks().items() if name == study.name]
+    experiment = experiment_of(study.name)
+    own = [stem for stem, name in studies_of_notebooks().items() if name == experiment]
     for stem in dict.fromkeys((*own, *NARRATIVE)):
         executed = resolve(f"runs/notebooks/{stem}/{study.name}.ipynb")
         execute(stem, executed, {"study": study.name})

@@ -9,14 +9,8 @@ from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.study.pipeline import repro_side_by_side
-from mscm_lib.study.settings import load_study, preset_paths, study_text
-
-BASE = "base: _lab.yaml"
-
-
-def experiments() -> list[str]:
-    """Names of the presets that are experiments: those on the common base."""
-    return [p.stem for p in preset_paths() if p.read_text(encoding="utf-8").startswith(BASE)]
+from mscm_lib.study.presets import experiments, study_text
+from mscm_lib.study.settings import load_study
 
 
 def run_experiments(names: Sequence[str] = (), jobs: int = 1) -> None:

@@ -23,7 +23,8 @@ from mscm_lib.data.generated.settings import Layout
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.settings import load_study, study_text
+from mscm_lib.study.presets import study_text
+from mscm_lib.study.settings import load_study
 
 SIZES = {"height": 64, "width": 32}
 RUN: dict[str, Any] = {

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.presets import (
+    STUDY_KEYS,
+    parse,
+    parse_once,
+    placed_studies,
+    preset_paths,
+    read,
+    study_text,
+    study_text_on,
+)
 
 READERS = ("generated", "sysu", "regdb", "llcm")
-STUDY_KEYS = (
-    "study", "title", "data", "datasets", "variants", "reference", "trials", "seeds", "run"
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,12 @@ def load_study(path: Path | str = "params.yaml") -> Study:
         ConfigError: a key is unknown, missing or of the wrong type, a variant is not in
             variants.yaml, or the run parameters cannot be combined.
     """
-    values = _parse(resolve(path), study_text(path))
+    return check_study(path, study_text(path))
+
+
+def check_study(path: Path | str, text: str) -> Study:
+    """The study that ``text`` describes, which stands or is to stand in ``path``; as `load_study`."""
+    values = parse(resolve(path), text)
     for key in values:
         if key not in STUDY_KEYS:
             raise ConfigError(unknown_key(f"key in {path}", key, list(STUDY_KEYS)))
@@ -138,42 +147,10 @@ def load_study(path: Path | str = "params.yaml") -> Study:
     return study
 
 
-def study_text(path: Path | str) -> str:
-    """A study's description as params.yaml keeps it: a preset joined with what it is based on.
-
-    A preset may begin with ``base: name.yaml``, a file beside it that it shares with other presets.
-    Its own keys win; the entries of mappings (``data``, ``run``) are joined, and of ``data`` those
-    that ``datasets`` names are kept.
-
-    Raises:
-        ConfigError: the file or its base is missing or no YAML.
-    """
-    path = resolve(path)
-    text = _read(path)
-    first, _, rest = text.partition("\n")
-    if not first.startswith("base: "):
-        return text
-    base = path.with_name(first.removeprefix("base: ").strip())
-    values = _parse(base, _read(base))
-    for key, value in _parse(path, rest).items():
-        joined = values.get(key)
-        values[key] = {**joined, **value} if isinstance(joined, dict) else value
-    values["data"] = {k: v for k, v in values["data"].items() if k in values["datasets"]}
-    ordered = {key: values[key] for key in STUDY_KEYS if key in values} | values
-    head = f"# presets/{path.name} on presets/{base.name}, joined by: mscm preset {path.stem}\n"
-    return head + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
-
-
 def load_variants() -> dict[str, dict[str, Any]]:
     """Variants by name: the run parameters in which each departs from the paper's recipe."""
     path = project_root() / "variants.yaml"
-    return deepcopy(_parse_once(path, _read(path)))
-
-
-@cache
-def _parse_once(path: Path, text: str) -> dict[str, Any]:
-    """`_parse`, remembered: a study asks for its variants once a run, and parsing takes 10 ms."""
-    return _parse(path, text)
+    return deepcopy(parse_once(path, read(path)))
 
 
 def resolve_run(
@@ -212,7 +189,7 @@ def find_study(dataset: str) -> Study:
 
 
 def study_named(name: str) -> Study:
-    """The study of that name: the chosen one, or a preset's.
+    """The study of that name: the chosen one, a preset's, or an experiment on a preset's data.
 
     Raises:
         ConfigError: there is none; the message lists those there are.
@@ -223,28 +200,8 @@ def study_named(name: str) -> Study:
         if study.name == name:
             return study
         known.append(study.name)
-    raise ConfigError(unknown_key("study", name, sorted(set(known))))
-
-
-def preset_paths() -> list[Path]:
-    """The presets' files, by name; files that others are based on begin with an underscore."""
-    return sorted((project_root() / "presets").glob("[a-z]*.yaml"))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file; expected the study's parameters") from error
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"{path}: expected a mapping of parameters, found {type(values).__name__}"
-        )
-    return values
+    placed = placed_studies()
+    if name in placed:
+        experiment, on = placed[name]
+        return check_study(f"presets/{experiment}.yaml", study_text_on(experiment, on))
+    raise ConfigError(unknown_key("study", name, sorted({*known, *placed})))

@@ -13,7 +13,7 @@ from mscm_lib.paths import project_root
 from mscm_lib.reports.experiment_figures import unbeaten
 from mscm_lib.reports.experiments import read_experiment
 from mscm_lib.study.comparison import compare_variants
-from mscm_lib.study.experiments import experiments
+from mscm_lib.study.presets import experiments
 from mscm_lib.study.settings import load_study
 
 NOTEBOOKS = sorted((project_root() / "notebooks").glob("3*.ipynb"))

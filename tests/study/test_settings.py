@@ -8,13 +8,14 @@ from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import project_root
 from mscm_lib.study import experiments, pipeline
 from mscm_lib.study.notebook import Parameters
+from mscm_lib.study.presets import experiment_of, preset_paths, study_text, study_text_on
 from mscm_lib.study.settings import (
+    check_study,
     find_study,
     load_study,
     load_variants,
-    preset_paths,
     resolve_run,
-    study_text,
+    study_named,
 )
 
 PRESETS = {path.stem: path for path in preset_paths()}
@@ -106,6 +107,32 @@ def test_variants_win_over_the_study():
     assert load_variants()["baseline"]["streams"] == "dual"
     config = resolve_run(study, "quick", "baseline", {"seed": 4})
     assert (config.streams, config.backbone, config.seed) == ("dual", "resnet18", 4)
+
+
+@pytest.mark.parametrize("on", ["sysu", "regdb", "llcm", "full"])
+@pytest.mark.parametrize("name", ["components", "streams"])
+def test_an_experiment_is_put_on_other_data_with_its_recipe(name, on):
+    study = check_study("params.yaml", study_text_on(name, on))
+    experiment, place = load_study(PRESETS[name]), load_study(PRESETS[on])
+    assert (study.variants, study.seeds) == (experiment.variants, experiment.seeds)
+    assert (study.data, study.run, study.trials) == (place.data, place.run, place.trials)
+    assert study.name == f"{name}_{on}" and study_named(study.name) == study
+    assert experiment_of(study.name) == experiment_of(name) == name
+    assert experiment_of(on) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "words"),
+    [
+        ("quick", "sysu", "unknown experiment 'quick'"),
+        ("components", "sisu", "did you mean 'sysu'"),
+        ("components", "alpha", "unknown preset to put an experiment on"),
+        ("beyond", "sysu", "cameras of its own"),
+    ],
+)
+def test_what_cannot_be_put_on_other_data_is_refused(name, on, words):
+    with pytest.raises(ConfigError, match=words):
+        study_text_on(name, on)
 
 
 def test_notebook_parameters_are_checked_by_name():

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from mscm_lib.config import RunConfig
-from mscm_lib.study.settings import load_study, preset_paths
+from mscm_lib.study.presets import preset_paths
+from mscm_lib.study.settings import load_study
 from mscm_lib.study.tables import (
     METRICS,
     _reported,
