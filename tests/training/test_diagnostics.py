@@ -54,6 +54,16 @@ def test_small_batches_together_are_not_biased():
     assert abs(similarity(sums.tolist())) < 0.05  # independent features; biased CKA is above 0.7
 
 
+@pytest.mark.parametrize("mean", [0.0, 10.0, 1000.0])
+def test_a_mean_that_all_features_share_changes_nothing(mean):
+    x = torch.randn(2 * 16, 64, generator=torch.Generator().manual_seed(4))
+    x[16:] = 0.7 * x[:16] + 0.3 * x[16:]
+    alone = similarity(alignments(x, 2)["modalities"].tolist())
+    assert similarity(alignments(x + mean, 2)["modalities"].tolist()) == pytest.approx(
+        alone, abs=1e-3
+    )
+
+
 def test_the_same_features_are_alike():
     x = torch.randn(8, 5, generator=torch.Generator().manual_seed(3))
     assert similarity(alignments(torch.cat([x, 3 * x]), 2)["modalities"].tolist()) == pytest.approx(
