@@ -87,6 +87,38 @@ def curve_figure(
     return figure
 
 
+def curves_figure(
+    experiment: Experiment,
+    curves: Mapping[str, Mapping[str, float]],
+    xlabel: str,
+    title: str,
+    names: Sequence[str],
+) -> Figure:
+    """mAP against a number that stands behind each variant, a line for each family of variants.
+
+    Args:
+        experiment: that was run, or not.
+        curves: the number by variant, by family; the axis is logarithmic.
+        xlabel: of that number, with its unit.
+        title: of the figure.
+        names: of the families, for readers.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
+    axis.set_xscale("log", base=2)
+    ticks = sorted({x for places in curves.values() for x in places.values()})
+    axis.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axis.minorticks_off()
+    if not experiment.measured:
+        return _not_run(figure, axis, experiment)
+    rows = experiment.rows()
+    for number, (places, name) in enumerate(zip(curves.values(), names, strict=True)):
+        shifted = [x * 1.03 ** (number - 1) for x in places.values()]  # intervals side by side
+        _line(axis, shifted, rows.loc[list(places)], number, name)
+    axis.legend()
+    return figure
+
+
 def knob_figure(
     experiment: Experiment, places: Mapping[str, float], xlabel: str, title: str
 ) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -33,11 +34,9 @@ LABELS = {
     "augmentations": {"mscmnet": "all operations"},
     "beyond": {"mscmnet": "MSCMNet"},
     "length": {
-        "baseline": "baseline, once", "baseline-x2": "baseline, twice",
-        "baseline-x4": "baseline, four times", "none": "without MIMB, once",
-        "none-x2": "without MIMB, twice", "none-x4": "without MIMB, four times",
-        "mscmnet": "MSCMNet, once", "mscmnet-x2": "MSCMNet, twice",
-        "mscmnet-x4": "MSCMNet, four times",
+        "baseline": "baseline, once", "baseline-x4": "baseline, four times",
+        "none": "without MIMB, once", "none-x4": "without MIMB, four times",
+        "mscmnet": "MSCMNet, once", "mscmnet-x4": "MSCMNet, four times",
     },
 }  # fmt: skip
 """Names for readers, by experiment and variant, where the variant's own says too little."""
@@ -97,8 +96,11 @@ class Experiment:
         """A variant's name for readers."""
         if variant.startswith("alpha-"):
             return f"α = {variant.removeprefix('alpha-').replace('p', '.')}"
-        names = LABELS.get(experiment_of(self.study.name), {})
-        return names.get(variant, variant.replace("-", " "))
+        return self._labels.get(variant, variant.replace("-", " "))
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return LABELS.get(experiment_of(self.study.name), {})
 
     def beside(self, name: str) -> Experiment:
         """Another experiment on the same data as this one."""
@@ -193,6 +195,15 @@ class Experiment:
         found.insert(1, "label", [self.label(str(name)) for name in found["variant"]])
         found["value"] = 100 * table[column].astype(float)
         return found
+
+    def histories(self) -> pd.DataFrame:
+        """Every epoch of every run on the first dataset, with a column label."""
+        path = resolve(f"results/{self.study.name}/tables/histories.csv")
+        if not path.is_file():
+            return pd.DataFrame(columns=["label", "epoch", "accuracy"])
+        table = pd.read_csv(path)
+        table = table[table["dataset"] == self.dataset]
+        return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
     def _of(self, table: pd.DataFrame, dataset: str, search: str) -> pd.DataFrame:
         """Rows of one dataset and search."""

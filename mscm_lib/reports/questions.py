@@ -42,6 +42,7 @@ EXPERIMENTS = {
     "streams": "dual, shared, unshared, with the modalities' shared information",
     "augmentations": "the views' operations, one at a time",
     "beyond": "another cross-modal task",
+    "length": "with MIMB, without it, and the baseline, trained once and four times as long",
 }
 
 OPEN_QUESTIONS = (
@@ -235,13 +236,14 @@ READERS_QUESTIONS = (
                 "What the wrong person has in common with the right one",
             ),
             Place("step by step", "33_albs", "Where returns diminish"),
+            Place("with more training", "38_length", "What MIMB gives at each length"),
             Place(
                 "what generated data can tell",
                 "01_datasets",
                 "What generated data can and cannot tell",
             ),
         ),
-        ("albs", "alpha"),
+        ("albs", "alpha", "length"),
     ),
 )
 

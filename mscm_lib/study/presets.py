@@ -6,6 +6,7 @@ and seeds can be put on the data and recipe of another preset, such as ``sysu``.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,13 @@ def experiments() -> list[str]:
 
 def experiment_of(study: str) -> str:
     """The experiment that a study of that name is, on whatever data; "" if it is none."""
-    return next((e for e in experiments() if study == e or study in _placed(e).values()), "")
+    return study if study in experiments() else placed_studies().get(study, ("", ""))[0]
+
+
+def load_variants() -> dict[str, dict[str, Any]]:
+    """Variants by name: the run parameters in which each departs from the paper's recipe."""
+    path = project_root() / "variants.yaml"
+    return deepcopy(_parse_once(path, read(path)))
 
 
 def study_text(path: Path | str) -> str:
@@ -95,25 +102,22 @@ def study_text_on(name: str, on: str) -> str:
     values, theirs = parse(path, study_text(path)), parse(other, study_text(other))
     if "lab" not in values["datasets"]:
         raise ConfigError(f"{name} is about cameras of its own and cannot be put on {on!r}")
+    variants = load_variants()
+    if any("epochs" in variants.get(variant, {}) for variant in values["variants"]):
+        raise ConfigError(
+            f"{name} is about lengths of its own training and cannot be put on {on!r}"
+        )
     values |= {key: theirs[key] for key in _OF_THE_DATA}
-    values |= {"study": _placed(name)[on], "title": f"{values['title']}, on {on}"}
+    values |= {"study": f"{name}_{on}", "title": f"{values['title']}, on {on}"}
     head = f"presets/{name}.yaml on the data of presets/{on}.yaml: mscm preset {name} --on {on}"
     return _written(head, values)
 
 
 def placed_studies() -> dict[str, tuple[str, str]]:
     """Experiment and preset by the name of the study that the one on the other is."""
-    return {
-        study: (experiment, on)
-        for experiment in experiments()
-        for on, study in _placed(experiment).items()
-    }
-
-
-def _placed(experiment: str) -> dict[str, str]:
-    """Names of the studies that an experiment is on other presets' data, by preset."""
-    own = {path.stem for path in preset_paths()} - set(experiments())
-    return {on: f"{experiment}_{on}" for on in sorted(own)}
+    known = experiments()
+    own = [path.stem for path in preset_paths() if path.stem not in known]
+    return {f"{experiment}_{on}": (experiment, on) for experiment in known for on in own}
 
 
 def _written(head: str, values: dict[str, Any]) -> str:
@@ -143,6 +147,6 @@ def parse(path: Path, text: str) -> dict[str, Any]:
 
 
 @cache
-def parse_once(path: Path, text: str) -> dict[str, Any]:
+def _parse_once(path: Path, text: str) -> dict[str, Any]:
     """`parse`, remembered: a study asks for its variants once a run, and parsing takes 10 ms."""
     return parse(path, text)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
-from mscm_lib.paths import project_root, resolve
+from mscm_lib.paths import resolve
 from mscm_lib.study.presets import (
     STUDY_KEYS,
+    load_variants,
     parse,
-    parse_once,
     placed_studies,
     preset_paths,
-    read,
     study_text,
     study_text_on,
 )
@@ -145,12 +143,6 @@ def check_study(path: Path | str, text: str) -> Study:
             f"{path}: reference = {study.reference!r}: expected one of {list(study.variants)}"
         )
     return study
-
-
-def load_variants() -> dict[str, dict[str, Any]]:
-    """Variants by name: the run parameters in which each departs from the paper's recipe."""
-    path = project_root() / "variants.yaml"
-    return deepcopy(parse_once(path, read(path)))
 
 
 def resolve_run(

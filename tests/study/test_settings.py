@@ -128,6 +128,7 @@ def test_an_experiment_is_put_on_other_data_with_its_recipe(name, on):
         ("components", "sisu", "did you mean 'sysu'"),
         ("components", "alpha", "unknown preset to put an experiment on"),
         ("beyond", "sysu", "cameras of its own"),
+        ("length", "sysu", "lengths of its own training"),
     ],
 )
 def test_what_cannot_be_put_on_other_data_is_refused(name, on, words):
