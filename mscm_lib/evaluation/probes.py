@@ -37,8 +37,8 @@ class Target(NamedTuple):
 def probe(
     features: Features,
     table: ImageTable,
-    ledger: pd.DataFrame,
-    bands: dict[str, str],
+    ledger: pd.DataFrame | None = None,
+    bands: dict[str, str] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """How well linear probes read each attribute of a person, the modality and the camera.
@@ -46,7 +46,8 @@ def probe(
     Args:
         features: (N, D) of the images of ``table``.
         table: N images of both modalities.
-        ledger: a row a person: ``identity`` and the value of each attribute.
+        ledger: a row a person: ``identity`` and the value of each attribute; a real dataset has
+            none, and its modality and camera alone are read.
         bands: by attribute which kind of camera shows it: "both", "visible" or "infrared".
         seed: of the drawing of halves.
 
@@ -59,21 +60,25 @@ def probe(
     Raises:
         DataError: the ledger lacks a person or an attribute, or there are fewer than four people.
     """
+    ledger, bands = (pd.DataFrame() if ledger is None else ledger), bands or {}
     people = np.unique(table.ids)
     if len(people) < FEWEST:
         raise DataError(f"{len(people)} people to probe: expected at least {FEWEST}")
-    missing = set(people.tolist()) - set(ledger["identity"]) or set(bands) - set(ledger.columns)
+    missing = bands and (
+        set(people.tolist()) - set(ledger["identity"]) or set(bands) - set(ledger.columns)
+    )
     if missing:
         raise DataError(f"the ledger lacks {sorted(map(str, missing))[:5]}; pack the dataset again")
     first = np.random.default_rng(seed).permutation(people)[: len(people) // 2]
     half = np.isin(table.ids, first)
-    own = ledger.set_index("identity").loc[table.ids]
+    own = ledger.set_index("identity").loc[table.ids] if bands else ledger
+    values = {attribute: own[attribute].to_numpy() for attribute in bands}
     modality = np.where(table.infrared, "infrared", "visible")
     rows = list(_read("all", features, [Target("modality", "modality", modality)], half))
     for name in ("visible", "infrared"):
         here = modality == name
         targets = [
-            Target(attribute, _kind(band, name), own[attribute].to_numpy()[here])
+            Target(attribute, _kind(band, name), values[attribute][here])
             for attribute, band in bands.items()
         ]
         targets.append(Target("camera", "camera", table.cams[here]))

@@ -1,4 +1,4 @@
-"""Curves of a training's diagnostics over epochs, one panel a quantity, one line a run."""
+"""A study's diagnostics: curves over epochs, and what was read off the finished networks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,60 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
+from mscm_lib.paths import resolve
 from mscm_lib.reports.style import show
 
 COLUMNS = 3  # panels in a row
+_RUN = ["dataset", "variant"]
+
+
+def inspections(study: str) -> pd.DataFrame:
+    """``inspections.csv`` of a study; without rows where it has none."""
+    return _table(study, "inspections", ["dataset", "variant", "measure", "part", "value"])
+
+
+def alb_table(found: pd.DataFrame) -> pd.DataFrame:
+    """Of every ALB, in percent, means over runs: what explains its output, and its reach.
+
+    Args:
+        found: as `inspections` gives it.
+
+    Returns:
+        A row a dataset, variant and ALB (by its source); a column a measure, empty where a block
+        does not have it.
+    """
+    names = ["explained by the source", "explained by the deep map", "explained by both", "reach"]
+    own = found[found["measure"].isin(names)]
+    wide = own.pivot_table("value", [*_RUN, "part"], "measure", sort=False)
+    return (100 * wide.reindex(columns=names)).rename_axis(columns=None)
+
+
+def term_table(found: pd.DataFrame) -> pd.DataFrame:
+    """QCT's terms and the distances of centers, means over runs: a row a dataset and variant."""
+    own = found[found["measure"].isin(["QCT", "distance of centers"])]
+    label = {"QCT": "QCT, ", "distance of centers": "between "}
+    own = own.assign(what=own["measure"].map(label) + own["part"])
+    return own.pivot_table("value", _RUN, "what", sort=False).rename_axis(columns=None)
+
+
+def probe_table(study: str) -> pd.DataFrame:
+    """How often a linear probe tells modality and camera from the feature, in percent.
+
+    Returns:
+        A row a dataset and variant, a column what is told of which images; balanced accuracy, mean
+        over runs. The first row, "chance", is what guessing reaches.
+    """
+    table = _table(study, "probes", [*_RUN, "images", "target", "kind", "classes", "score"])
+    own = table[table["kind"].isin(["modality", "camera"])]
+    own = own.assign(what=own["target"] + ", " + own["images"] + " images")
+    wide = own.pivot_table("score", _RUN, "what", sort=False).rename_axis(columns=None)
+    chance = (1 / own.groupby("what", sort=False)["classes"].first()).to_frame(("", "chance")).T
+    return 100 * pd.concat([chance.rename_axis(index=_RUN), wide])
+
+
+def _table(study: str, name: str, columns: list[str]) -> pd.DataFrame:
+    path = resolve(f"results/{study}/tables/{name}.csv")
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=columns)
 
 
 def show_curves(
@@ -46,6 +97,7 @@ def show_curves(
         sharey=True,
         layout="constrained",
     )
+    order = list(dict.fromkeys(histories["variant"]))
     units = histories[["dataset", "trial", "seed"]].astype(str).agg("-".join, axis=1)
     for place, axis in enumerate(axes.flat):
         if place >= len(recorded):
@@ -63,13 +115,20 @@ def show_curves(
             estimator=None,
             ax=axis,
             legend=place == 0,
-            hue_order=list(dict.fromkeys(histories["variant"])),
+            hue_order=order,
+            style_order=order,
         )
+        axis.xaxis.set_tick_params(labelbottom=True)  # also above an empty place
         axis.set(title=column.replace("_", " "), xlabel="epoch", ylabel=unit)
         if log:
             axis.set_yscale("log")
         if limits:
             axis.set_ylim(*limits)
+    drawn_legend = axes[0, 0].get_legend()
+    if drawn_legend is not None:
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        drawn_legend.remove()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
     figure.suptitle(title)
     drawn = ", ".join(column.replace("_", " ") for column in recorded)
     show(figure, f"{title.capitalize()} over epochs, one line a run: {drawn}.")

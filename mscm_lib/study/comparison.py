@@ -22,6 +22,7 @@ from mscm_lib.errors import ConfigError, DataError
 Figures = npt.NDArray[np.float64]
 VERDICTS = ("better", "worse", "not distinguishable")
 ONE_SEED = "one seed: spread unknown"
+_MEAN = ("variant", "seeds", "mean", "low", "high")
 _DIFFERENCE = ("difference", "difference_low", "difference_high")
 
 
@@ -72,7 +73,7 @@ def compare_variants(
             row |= dict(zip(_DIFFERENCE, span, strict=True))
             row["verdict"] = _verdict(*span[1:]) if anew.spread.freedom else ONE_SEED
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*_MEAN, *_DIFFERENCE, "verdict"])
 
 
 def compare_gaps(

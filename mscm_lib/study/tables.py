@@ -10,11 +10,15 @@ import pandas as pd
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.emulate import MARKER
-from mscm_lib.data.packed import open_packed
+from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.errors import DataError
 from mscm_lib.evaluation.cache import load_embeddings
+from mscm_lib.evaluation.embedding import Embeddings
+from mscm_lib.evaluation.inspection import center_distances, inspect_network
 from mscm_lib.evaluation.probes import FEWEST, probe
+from mscm_lib.evaluation.run import load_run_network
 from mscm_lib.files import atomic_path, read_json, write_json, write_text
+from mscm_lib.hardware import choose_hardware
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import compare_variants
 from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
@@ -45,8 +49,10 @@ def write_tables() -> None:
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
     - ``summary.json``: the same means, as `dvc metrics diff` compares them between commits
-    - ``probes.csv``: of generated datasets, what a linear probe reads from each run's feature (see
-      `mscm_lib.evaluation.probes`)
+    - ``probes.csv``: what a linear probe reads from each run's feature: modality, camera, and of
+      generated people each attribute (see `mscm_lib.evaluation.probes`)
+    - ``inspections.csv``: what each run's ALBs go by, QCT's terms, and how far modalities and people
+      lie apart (see `mscm_lib.evaluation.inspection`)
     - ``provenance.json``: of every run, and whether its images are an emulated tree's
 
     Raises:
@@ -66,6 +72,8 @@ def write_tables() -> None:
         if probes:
             table = pd.concat(probes, ignore_index=True)
             write_text(folder / "probes.csv", table.to_csv(index=False, float_format="%.4f"))
+        table = pd.concat(_inspections(study), ignore_index=True)
+        write_text(folder / "inspections.csv", table.to_csv(index=False, float_format="%.4f"))
         histories = pd.concat(_histories(study), ignore_index=True)
         write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
@@ -177,29 +185,50 @@ def _identities(study: Study) -> Iterator[pd.DataFrame]:
         hits = queries.assign(hit=queries["first_hit"] == 1, scoring=queries["scoring"].fillna(""))
         groups = hits.groupby(["search", "scoring", "query_id"])
         table = groups.agg(queries=("ap", "size"), ap=("ap", "mean"), hit=("hit", "mean"))
-        table = table.reset_index()
-        for place, key in enumerate(RUN):
-            table.insert(place, key, getattr(run, key))
-        yield table
+        yield _of_run(run, table.reset_index())
+
+
+def _embedded(study: Study) -> Iterator[tuple[RunName, RunConfig, PackedDataset, Embeddings]]:
+    """Every run with its dataset and the embeddings that its evaluation left."""
+    for run in study.runs():
+        config = resolve_run(
+            study, run.dataset, run.variant, {"trial": run.trial, "seed": run.seed}
+        )
+        packed = open_packed(resolve(config.data_folder))
+        yield run, config, packed, load_embeddings(resolve(f"runs/evaluate/{run.folder}"), packed)
 
 
 def _probes(study: Study) -> Iterator[pd.DataFrame]:
-    """Of datasets with a ledger and people enough to have halves, run by run."""
-    for run in study.runs():
-        if study.data[run.dataset].reader != "generated":
-            continue
-        config = resolve_run(study, run.dataset, run.variant)
-        folder = resolve(config.data_folder)
-        found = load_embeddings(resolve(f"runs/evaluate/{run.folder}"), open_packed(folder))
+    """Of datasets with people enough to have halves, run by run; attributes where a ledger is."""
+    for run, _, packed, found in _embedded(study):
         if len(set(found.table.ids.tolist())) < FEWEST:
             continue
-        ledger = pd.read_csv(folder / "ledger.csv", keep_default_na=False)
-        attributes = pd.read_csv(folder / "attributes.csv")
-        bands = dict(zip(attributes["attribute"], attributes["band"], strict=True))
-        table = probe(found.features["neck"].numpy(), found.table, ledger, bands)
-        for place, key in enumerate(RUN):
-            table.insert(place, key, getattr(run, key))
-        yield table
+        values = found.features["neck"].numpy()
+        root = Path(packed.dataset.root)
+        if study.data[run.dataset].reader == "generated":
+            ledger = pd.read_csv(root / "ledger.csv", keep_default_na=False)
+            attributes = pd.read_csv(root / "attributes.csv")
+            bands = dict(zip(attributes["attribute"], attributes["band"], strict=True))
+            yield _of_run(run, probe(values, found.table, ledger, bands))
+        else:
+            yield _of_run(run, probe(values, found.table))
+
+
+def _inspections(study: Study) -> Iterator[pd.DataFrame]:
+    """Of every run: what its network does inside, and how far centers lie apart."""
+    for run, config, packed, found in _embedded(study):
+        hardware = choose_hardware(config)
+        weights = resolve(f"runs/train/{run.folder}/model.safetensors")
+        net = load_run_network(config, packed, weights, hardware)
+        yield _of_run(run, inspect_network(net, packed, config, hardware))
+        yield _of_run(run, center_distances(found))
+
+
+def _of_run(run: RunName, table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with the run's names before its columns."""
+    for place, key in enumerate(RUN):
+        table.insert(place, key, getattr(run, key))
+    return table
 
 
 def _comparisons(identities: pd.DataFrame, study: Study) -> Iterator[pd.DataFrame]:
@@ -241,10 +270,7 @@ def _histories(study: Study) -> Iterator[pd.DataFrame]:
         path = resolve(f"runs/train/{run.folder}/history.csv")
         if not path.is_file():
             raise DataError(f"{path}: no such file; `dvc repro` makes it")
-        history = pd.read_csv(path)
-        for place, key in enumerate(RUN):
-            history.insert(place, key, getattr(run, key))
-        yield history
+        yield _of_run(run, pd.read_csv(path))
 
 
 def _provenance(run: RunName, study: Study) -> dict[str, Any]:

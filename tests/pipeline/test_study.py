@@ -97,7 +97,20 @@ def _results_are_there_to_read(study):
         assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?://", text), page
         assert "Traceback (most recent call last)" not in text, page
     summary = (results / "tables/summary.csv").read_text()
+    inspections = (results / "tables/inspections.csv").read_text()
+    assert all(word in inspections for word in ("reach", "QCT", "distance of centers"))
     assert "mscmnet" in summary and "untrained" in summary and "colour histogram" in summary
+
+
+def _runs_side_by_side_leave_what_is_done_alone(study):
+    params = yaml.safe_load((study / "params.yaml").read_text())
+    (study / "params.yaml").write_text(yaml.safe_dump(params | {"seeds": [0, 1]}, sort_keys=False))
+    weights = _weights(study)
+    said = _run(study, "mscm", "study", "--jobs", "2")
+    assert "[2] Running stage 'train@tiny-mscmnet-0-1'" in said
+    assert "Running stage 'train@tiny-mscmnet-0-0'" not in said
+    assert _weights(study) == weights
+    assert (study / "runs/evaluate/tiny/mscmnet-t0-s1/metrics.json").is_file()
 
 
 def _a_second_repro_runs_nothing(study):
@@ -145,6 +158,7 @@ def test_the_life_of_a_study(study):
     """One test, since each step needs what the one before left, on whatever worker it runs."""
     _killed_anywhere_and_started_again_it_finishes(study)
     _results_are_there_to_read(study)
+    _runs_side_by_side_leave_what_is_done_alone(study)
     _a_second_repro_runs_nothing(study)
     _reading_and_rewording_a_notebook_retrains_nothing(study)
     _a_docstring_retrains_nothing(study)

@@ -96,3 +96,8 @@ def test_one_person_of_two_splits_is_two_people():
     found = compare_variants(pd.DataFrame(rows, columns=COLUMNS), "a")
     assert found["mean"][0] == pytest.approx(50)
     assert (found["low"][0], found["high"][0]) == (0, 100)  # drawn apart
+
+
+def test_a_reference_alone_has_the_columns_of_a_comparison():
+    found = compare_variants(_table({"reference": 0.1}, seeds=2, start=1), "reference")
+    assert len(found) == 1 and found[["difference", "verdict"]].isna().all().all()
