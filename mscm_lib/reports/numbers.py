@@ -1,4 +1,4 @@
-"""Why figures differ: two finished runs to ask, which epoch was kept, and the drawing of both."""
+"""Why figures differ: two finished runs to ask, and the drawing of what they answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import GeneratedSettings, generate
@@ -101,8 +100,8 @@ def _of_study(study: Study, name: RunName, feature: str = "neck") -> FinishedRun
     return _read(f"{name.variant}, seed {name.seed}", config, trained, evaluated, feature)
 
 
-def _stand_in(variant: str, people: int, epochs: int) -> FinishedRun:
-    """A run of seconds on a few generated people, kept below ``build/`` while the code is the same."""
+def stand_in_config(variant: str, people: int, epochs: int) -> RunConfig:
+    """Parameters of a run of seconds on a few generated people, whose pictures are made if need be."""
     study = load_study("presets/quick.yaml")
     key, definition = next(iter(study.data.items()))
     count = {"train_identities": people, "test_identities": people}
@@ -110,9 +109,14 @@ def _stand_in(variant: str, people: int, epochs: int) -> FinishedRun:
     data = resolve(f"build/stand-in/{settings.digest()[:12]}")
     generate(settings, data, definition.height, definition.width, progress=False)
     changes = {"dataset": "stand-in", "data_folder": str(data), "epochs": epochs}
-    config = resolve_run(study, key, variant, STAND_IN_RUN | changes)
+    return resolve_run(study, key, variant, STAND_IN_RUN | changes)
+
+
+def _stand_in(variant: str, people: int, epochs: int) -> FinishedRun:
+    """A run of seconds, kept below ``build/`` while the code is the same."""
+    config = stand_in_config(variant, people, epochs)
     described = json.dumps([config.as_dict(), code_digest()], sort_keys=True)
-    folder = data / f"run-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+    folder = Path(config.data_folder) / f"run-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
     if not (folder / "evaluation/metrics.json").is_file():
         trained = train(config, folder, log=lambda line: None)
         evaluate_run(config, trained.weights, folder / "evaluation", progress=False)
@@ -142,36 +146,6 @@ def _read(
     )
 
 
-RULES = {
-    "last": "the last epoch",
-    "validation_rank1": "best on held-out people",
-    "test_rank1": "best on the test gallery",
-}
-RECORDING = {"validation": "held-out", "validate_every": 1, "selection": "best-test"}
-"""Parameters of a run that records what `epoch_choices` needs."""
-
-
-def epoch_choices(history: pd.DataFrame) -> pd.DataFrame:
-    """What each rule of choosing an epoch keeps, as far as the run has recorded it.
-
-    Returns:
-        A row a rule: epoch (counted from 0), rank-1 on held-out people and on the test gallery, and
-        how much that last one is above the last epoch's. Empty where the run recorded neither.
-    """
-    measures = [column for column in RULES if column in history]
-    measured = history.dropna(subset=measures)
-    rows = []
-    for rule, name in RULES.items() if measures else ():
-        if rule != "last" and rule not in history:
-            continue
-        kept = measured.iloc[-1 if rule == "last" else int(measured[rule].to_numpy().argmax())]
-        rows.append({"kept": name, "epoch": int(kept["epoch"]), **kept[measures]})
-    table = pd.DataFrame(rows, columns=["kept", "epoch", *measures])
-    if "test_rank1" in measures:
-        table["above_last"] = table["test_rank1"] - table["test_rank1"].iloc[0]
-    return table
-
-
 def choices_figure(table: pd.DataFrame, title: str) -> Figure:
     """mAP of every choice with its interval, question by question; the plain choice is hollow."""
     rows = table.reset_index(drop=True)
@@ -193,21 +167,6 @@ def choices_figure(table: pd.DataFrame, title: str) -> Figure:
     axis.set_yticks(heights, rows["choice"])
     axis.set(xlabel="mAP, %, with its 95 % interval over people", title=title)
     axis.set_ylim(heights[-1] - 0.8, heights[0] + 1.3)
-    return figure
-
-
-def epochs_figure(history: pd.DataFrame, table: pd.DataFrame) -> Figure:
-    """Rank-1 on held-out people and on the test gallery over epochs, with what each rule keeps."""
-    figure, axis = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
-    columns = [column for column in RULES if column in history]
-    for place, column in enumerate(columns):
-        axis.plot(history["epoch"], 100 * history[column], color=PALETTE[place],
-                  marker="os"[place], label=column.split("_")[0])  # fmt: skip
-    for kept, epoch, line in zip(table["kept"], table["epoch"], ("-", "--", ":"), strict=False):
-        axis.axvline(epoch, color="0.5", lw=1, ls=line, label=kept)
-    axis.set(xlabel="epoch", ylabel="rank-1, %", title="Which epoch is kept")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(fontsize=9)
     return figure
 
 

@@ -31,7 +31,8 @@ from mscm_lib.study.strip import read_notebook
 from mscm_lib.study.tables import results_table
 
 # Executed here, from what the stages left.
-NARRATIVE = ("11_training_report", "60_why_numbers_differ", "90_results")
+NARRATIVE = ("11_training_report", "90_results")
+ONE_NETWORK = "60_why_numbers_differ"  # asks one run of a study, and no experiment's in particular
 PAPER_TABLES = "91_paper_tables"  # beside them, where the study is one of the paper's datasets
 PAGES_OF_RUNS = 8  # git holds the pages: of a study of more runs, none of single runs is among them
 
@@ -70,7 +71,7 @@ def _narrative(study: Study) -> list[Report]:
     reports = []
     experiment = experiment_of(study.name)
     own = [stem for stem, name in studies_of_notebooks().items() if name == experiment]
-    for stem in dict.fromkeys((*own, *NARRATIVE)):
+    for stem in (*own, *(() if experiment else (ONE_NETWORK,)), *NARRATIVE):
         executed = resolve(f"runs/notebooks/{stem}/{study.name}.ipynb")
         execute(stem, executed, {"study": study.name})
         reports.append(_told(stem, executed))

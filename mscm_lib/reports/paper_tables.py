@@ -195,6 +195,28 @@ def _legend() -> list[Line2D]:
     ]  # fmt: skip
 
 
+def among_peers(beside: pd.DataFrame) -> pd.DataFrame:
+    """Where MSCMNet stands, in print and as run here: how many figures of peers are higher.
+
+    Peers are all other methods in print but the nearest ablation. A row a figure of MSCMNet:
+    method, search, measure, percent, peers ahead, of how many figures; empty where there is none.
+    """
+    peers = beside[~beside["origin"].isin((HERE, MISSING))]
+    peers = peers[~peers["method"].isin((METHOD, ABLATION))]
+    own = (beside["method"] == METHOD) | (
+        beside["method"].str.startswith("mscmnet,") & (beside["origin"] == HERE)
+    )
+    key, rows = ["search", "scoring", "metric"], []
+    for _, row in beside[own].iterrows():
+        cell = (peers[key] == row[key]).all(axis=1)
+        others = peers.loc[cell, "value"]
+        title = column_title(row["search"], row["scoring"])
+        rows.append([row["method"], title, LABELS[row["metric"]], _text(row),
+                     int((others > row["value"]).sum()), len(others)])  # fmt: skip
+    names = ["method", "search", "measure", "percent", "peers ahead", "of"]
+    return pd.DataFrame(rows, columns=names).set_index("method")
+
+
 def state(found: Measured) -> pd.DataFrame:
     """Every cell that a run can fill: by which networks, on what, or the command that fills it."""
     rows = []

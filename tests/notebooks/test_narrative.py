@@ -22,7 +22,7 @@ TINY = {
     "03_qfe": {"people": 3},
     "04_mimb_alb": {"people": 2},
     "05_qct": {"images": 2, "steps": 60},
-    "60_why_numbers_differ": {"people": 6, "epochs": 1, "images": 100},
+    "60_why_numbers_differ": {"people": 6, "epochs": 1, "images": 100, "watch": 2},
     "22_released_checkpoint": {"people": 2, "gallery_trials": 1},
 }
 STEMS = (*TINY, "91_paper_tables")  # the small parameters of others stand beside their own tests

@@ -11,6 +11,7 @@ from mscm_lib.files import write_json
 from mscm_lib.reports.measured import measured
 from mscm_lib.reports.paper_curve import curve_figure, ends, trainings
 from mscm_lib.reports.paper_tables import (
+    among_peers,
     comparison_figure,
     comparison_table,
     differences,
@@ -169,6 +170,19 @@ def test_the_difference_from_print_is_of_the_same_cell(tmp_path):
     assert first["difference"] == pytest.approx(50.5 - 78.53)
     assert not table["inside"].any()
     assert differences("regdb", published_figures(), measured("nowhere")).empty
+
+
+def test_peers_ahead_are_counted_cell_by_cell(tmp_path):
+    figures = published_figures()
+    found = measured(write_study(tmp_path, "sysu", networks=("mscmnet", "baseline")))
+    places = among_peers(side_by_side("sysu", figures, found)).reset_index()
+    first = places.iloc[0]
+    cell = figures[(figures["search"] == "all") & (figures["metric"] == "rank1")]
+    ahead = sorted(set(cell.loc[cell["value"] > 78.53, "method"]))
+    assert ahead == ["BIT", "MFEN", "PDM"] and first["peers ahead"] == len(ahead)
+    assert first["of"] == len(cell) - 2  # but MSCMNet and its nearest ablation
+    assert set(places["method"]) == {"MSCMNet", "mscmnet, here (sysu)"}
+    assert among_peers(side_by_side("regdb", figures, measured("nowhere"))).empty
 
 
 @pytest.mark.parametrize(
