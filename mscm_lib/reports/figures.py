@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path, write_text
 from mscm_lib.paths import resolve
-from mscm_lib.reports.style import use_style
+from mscm_lib.reports.style import legend_below, use_style
 from mscm_lib.study.settings import Study, load_study
 
 REFERENCES = ("colour histogram", "untrained")
@@ -105,7 +105,7 @@ def retrieval(metrics: pd.DataFrame) -> Figure:
 
 TRAINING = (
     "Identity loss, metric loss and training accuracy over epochs, one line a run: the losses fall "
-    "and the accuracy rises where training works. The two networks have different metric losses, "
+    "and the accuracy rises where training works. Different metric losses are different functions, "
     "whose values do not compare."
 )
 
@@ -133,6 +133,9 @@ def training(histories: pd.DataFrame) -> Figure:
             legend=axis is axes[0],
         )
         axis.set(title=title, xlabel="epoch", ylabel=unit)
+    if data["metric_loss"].max() > 100 * data["metric_loss"].median() > 0:
+        axes[1].set_yscale("log")  # one loss would press the others flat
+    legend_below(figure, axes[0])
     return figure
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 
 from mscm_lib.paths import resolve
-from mscm_lib.reports.style import show
+from mscm_lib.reports.style import legend_below, show
 
 COLUMNS = 3  # panels in a row
 _RUN = ["dataset", "variant"]
@@ -124,11 +124,7 @@ def show_curves(
             axis.set_yscale("log")
         if limits:
             axis.set_ylim(*limits)
-    drawn_legend = axes[0, 0].get_legend()
-    if drawn_legend is not None:
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        drawn_legend.remove()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    legend_below(figure, axes[0, 0])
     figure.suptitle(title)
     drawn = ", ".join(column.replace("_", " ") for column in recorded)
     show(figure, f"{title.capitalize()} over epochs, one line a run: {drawn}.")

@@ -11,6 +11,7 @@ import io
 import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Markdown, display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PALETTE: list[str] = sns.color_palette("colorblind").as_hex()
@@ -64,6 +65,16 @@ def show(figure: Figure, text: str) -> None:
     plt.close(figure)
     display({"image/png": stream.getvalue()}, metadata={"image/png": {"alt": text}}, raw=True)
     display(Markdown(f"*{text}*"))
+
+
+def legend_below(figure: Figure, axis: Axes) -> None:
+    """Move the legend of one of the figure's axes, if it has one, below all of them."""
+    legend = axis.get_legend()
+    if legend is None:
+        return
+    handles, labels = axis.get_legend_handles_labels()
+    legend.remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
 
 
 def stream_key() -> Figure:
