@@ -275,7 +275,7 @@ def in_words(rows: pd.DataFrame) -> str:
     if told.empty:
         return "*Not measured here.*"
     return "\n".join(
-        f"- **{row.label}**: {row.difference:+.1f} points "
+        f"- **{row.label}**: {round(row.difference, 1) + 0.0:+.1f} points "
         f"[{row.difference_low:+.1f}, {row.difference_high:+.1f}], {row.verdict}"
         for row in told.itertuples()
     )

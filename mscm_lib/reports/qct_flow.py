@@ -157,6 +157,19 @@ def gaps(start: Scene, path: Tensor) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(float).rename_axis("step")
 
 
+def strangers_first(start: Scene) -> float:
+    """Share of infrared features that lie nearer to one of a stranger than to a visible own one.
+
+    The stranger's feature is infrared, the own one of the same identity; the nearest of each counts.
+    """
+    half = len(start.points) // 2
+    own = start.labels[half:, None] == start.labels[:half]  # (n/2, n/2), alike in both modalities
+    visible = torch.cdist(start.points[half:], start.points[:half])
+    infrared = torch.cdist(start.points[half:], start.points[half:])
+    nearest = visible.where(own, torch.inf).amin(1), infrared.where(~own, torch.inf).amin(1)
+    return float((nearest[1] < nearest[0]).float().mean())
+
+
 def draw_scene(axis: Axes, start: Scene, points: Tensor, trail: Tensor | None = None) -> None:
     """Points by identity (colour) and stream (marker; infrared hollow), with a cross at each mean.
 

@@ -181,7 +181,9 @@ READERS_QUESTIONS = (
     Question(
         "Why are the streams not shared in training, and averaged at test?",
         (
-            Place("three reasons", "03_qfe", "Why the streams are not shared in training"),
+            Place(
+                "statistics and gradients", "03_qfe", "Why the streams are not shared in training"
+            ),
             Place("where each stem looks", "41_activation_maps", "How alike are two stems' maps?"),
             Place("one identity", "03_qfe", "Why they are averaged at test"),
         ),

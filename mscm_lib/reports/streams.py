@@ -13,6 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from mscm_lib.data.pixels import MEAN, STD
 from mscm_lib.models import MSCMNet
@@ -59,26 +60,33 @@ def stem_sensitivity(net: MSCMNet, images: Tensor, changes: Mapping[str, Tensor]
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("stem")
 
 
-def statistics_shift(net: MSCMNet, views: Sequence[Tensor]) -> pd.DataFrame:
+def statistics_shift(net: MSCMNet, draws: Sequence[Sequence[Tensor]]) -> pd.DataFrame:
     """How far each stream's statistics lie from those of all streams together.
 
     Taken at the input of the stems' batch norm, with the first stem's convolution for all, so that
-    only the views differ.
+    only the views differ. A distance is the mean over channels of that between two means, in the
+    standard deviation of the second.
+
+    Args:
+        net: with four stems.
+        draws: two or more of the same images' augmentation, each the four views.
 
     Returns:
-        A row for each stream; columns: mean over channels of the distance of its mean from the
-        common one in common standard deviations, and of its standard deviation over the common one.
+        A row for each stream; columns: distance of all its draws from the mixture of all streams;
+        distance of a single draw from all draws of the stream, a mean over draws, as the measure of
+        chance; its standard deviation over the mixture's.
     """
     convolution = net.streams.stems[STREAMS[0]].get_submodule("conv1")
-    maps = [convolution(view) for view in views]
-    everything = torch.cat(maps)
-    mean, std = _moments(everything)
+    maps = [[convolution(view) for view in kind] for kind in zip(*draws, strict=True)]
+    mean, std = _moments(torch.cat([drawn for kind in maps for drawn in kind]))
     rows = {}
-    for name, own in zip(STREAMS, maps, strict=True):
-        own_mean, own_std = _moments(own)
+    for name, kind in zip(STREAMS, maps, strict=True):
+        own_mean, own_std = _moments(torch.cat(kind))
+        chance = [((_moments(drawn)[0] - own_mean).abs() / own_std).mean() for drawn in kind]
         rows[STREAM_NAMES[name]] = {
-            "shift of the mean, in sd": float(((own_mean - mean).abs() / std).mean()),
-            "sd / common sd": float((own_std / std).mean()),
+            "from the mixture, in sd": float(((own_mean - mean).abs() / std).mean()),
+            "between redraws, in sd": float(torch.stack(chance).mean()),
+            "sd / mixture's sd": float((own_std / std).mean()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("stream")
 
@@ -136,3 +144,17 @@ def response_maps(net: MSCMNet, images: Sequence[Tensor]) -> list[list[npt.NDArr
     full = functional.interpolate(maps, size=batch.shape[2:], mode="nearest")
     colours = plt.get_cmap("cividis")(full.numpy())[..., :3]  # (4, B, H, W, 3)
     return [list(row) for row in (255 * colours).round().astype(np.uint8)]
+
+
+def averaging_costs(height: int, width: int, backbone: str = "resnet50") -> tuple[float, float]:
+    """Operations of the test path for one image, in 10⁹: both stems, and everything behind them.
+
+    Counted on PyTorch's meta device: shapes only, no numbers. A multiply-add is two operations.
+    """
+    with torch.device("meta"), torch.no_grad():
+        net = MSCMNet(1, backbone=backbone, height=height, width=width)
+        with FlopCounterMode(display=False) as stems:
+            merged = net.streams.merge(torch.empty(1, 3, height, width), "visible")
+        with FlopCounterMode(display=False) as rest:
+            net.trunk.deep(net.multi_scale(net.trunk.shallow(merged)))
+    return stems.get_total_flops() / 1e9, rest.get_total_flops() / 1e9
