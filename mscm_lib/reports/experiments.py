@@ -275,10 +275,15 @@ def in_words(rows: pd.DataFrame) -> str:
     if told.empty:
         return "*Not measured here.*"
     return "\n".join(
-        f"- **{row.label}**: {round(row.difference, 1) + 0.0:+.1f} points "
+        f"- **{row.label}**: {_signed(row.difference)} points "
         f"[{row.difference_low:+.1f}, {row.difference_high:+.1f}], {row.verdict}"
         for row in told.itertuples()
     )
+
+
+def _signed(value: object) -> str:
+    """One decimal with its sign; what rounds to zero is not called negative."""
+    return f"{value:+.1f}".replace("-0.0", "+0.0")
 
 
 def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
