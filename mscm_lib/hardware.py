@@ -15,6 +15,9 @@ from mscm_lib.errors import ConfigError
 
 Module = TypeVar("Module", bound=nn.Module)
 
+STRIDE = 16
+"""Pixels of the image for one position of layers 3 and 4."""
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -64,13 +67,16 @@ def choose_hardware(config: RunConfig) -> Hardware:
 
     ``device = "auto"`` is the process's own GPU (by LOCAL_RANK under torchrun), else the CPU.
     ``precision = "auto"`` is bfloat16 where the device multiplies it natively, else float16 with
-    gradient scaling on a GPU and float32 on a CPU. Both follow from the hardware alone.
+    gradient scaling on a GPU and float32 on a CPU. Both follow from the hardware, and on a CPU from
+    the image's width: maps one position wide are computed in float32, since strided bfloat16
+    convolutions that make them return what was in memory before (oneDNN's on AMX, as PyTorch 2.13
+    ships it; wider ones are right).
 
     Raises:
         ConfigError: the device is unknown or absent, or cannot compute in the format.
     """
     device = _choose_device(config.device)
-    dtype = _choose_dtype(config.precision, device)
+    dtype = _choose_dtype(config.precision, device, config.width // STRIDE)
     return Hardware(device, dtype, config.channels_last)
 
 
@@ -104,9 +110,16 @@ def _choose_device(wanted: str) -> torch.device:
     return device
 
 
-def _choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+def _choose_dtype(precision: str, device: torch.device, across: int) -> torch.dtype:
+    """The format for maps of ``across`` positions a row in layers 3 and 4."""
+    narrow = device.type == "cpu" and across == 1
+    if precision == "bfloat16" and narrow:
+        raise ConfigError(
+            "precision = 'bfloat16' with images 16 pixels wide: a CPU's bfloat16 convolutions are "
+            "wrong for maps one position wide; choose 'auto' or 'float32', or wider images"
+        )
     if precision == "auto":
-        if native_bfloat16(device):
+        if native_bfloat16(device) and not narrow:
             return torch.bfloat16
         return torch.float16 if device.type == "cuda" else torch.float32
     if precision == "float16" and device.type == "cpu":

@@ -47,3 +47,12 @@ def test_weights_lie_channels_last():
     chosen = choose_hardware(RunConfig(device="cpu"))
     layer = chosen.place(torch.nn.Conv2d(3, 4, 3))
     assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_maps_one_position_wide_are_never_computed_in_bfloat16_on_a_cpu(monkeypatch):
+    monkeypatch.setattr("mscm_lib.hardware.native_bfloat16", lambda device: True)
+    narrow = {"device": "cpu", "height": 32, "width": 16}
+    assert choose_hardware(RunConfig(**narrow)).precision == "float32"
+    assert choose_hardware(RunConfig(**narrow | {"width": 32})).precision == "bfloat16"
+    with pytest.raises(ConfigError, match="16 pixels wide"):
+        choose_hardware(RunConfig(**narrow, precision="bfloat16"))
