@@ -57,7 +57,7 @@ class BlockTokens(NamedTuple):
 def inspect_network(
     net: MSCMNet, packed: PackedDataset, config: RunConfig, hardware: Hardware
 ) -> pd.DataFrame:
-    """`alb_signs` and `loss_terms` of a finished network on a few batches of its training views.
+    """`alb_signs` and QCT's terms of a finished network on a few batches of its training views.
 
     Args:
         net: in evaluation mode, on the device.
