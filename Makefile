@@ -3,8 +3,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PRESET ?= quick
-EXPERIMENT ?=
+STUDY ?= quick
 ON ?=
 JOBS ?= 1
 
@@ -16,14 +15,11 @@ help: ## what can be made
 setup: ## uv, .venv, kernel, git drivers (every other target does this by itself)
 	@bash scripts/setup.sh
 
-study: setup ## make the chosen study: train, evaluate, tables, figures, reports
-	@mscm study --jobs $(JOBS)
+study: setup ## make a study: train, evaluate, tables, figures, pages (STUDY=components ON=sysu JOBS=2)
+	@mscm study $(STUDY) $(if $(ON),--on $(ON)) --jobs $(JOBS)
 
-preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm (PRESET=components ON=sysu: an experiment on it)
-	@mscm preset $(PRESET) $(if $(ON),--on $(ON))
-
-experiments: setup ## make the experiments, or one: make experiments EXPERIMENT=alpha JOBS=2 (hours on a CPU)
-	@mscm experiments $(EXPERIMENT) --jobs $(JOBS)
+preset experiments:
+	@echo "make $@ is now: make study STUDY=$(or $(PRESET),$(EXPERIMENT),quick)$(if $(ON), ON=$(ON))"; exit 2
 
 rehearse: setup ## run the paper's three studies on miniature emulated trees
 	@mscm rehearse

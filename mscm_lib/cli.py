@@ -23,44 +23,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _study(options: argparse.Namespace) -> int:
-    from mscm_lib.study.entry import check_sources
-    from mscm_lib.study.pipeline import repro, repro_side_by_side
-    from mscm_lib.study.settings import load_study
+    from mscm_lib.study.changes import told
+    from mscm_lib.study.pipeline import make
+    from mscm_lib.study.settings import write_study_on
 
-    study = load_study()
-    check_sources(study)
+    study = write_study_on(options.name, options.on)
     began = time.monotonic()
-    print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro")
-    if options.targets:
-        repro("the study", options.targets)
-    else:
-        repro_side_by_side("the study", study, options.jobs)
-    minutes = (time.monotonic() - began) / 60
+    print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro", flush=True)
+    make(study, options.jobs)
     folder = f"results/{study.name}"
-    print(f"\nDone in {minutes:.1f} min. Where to look:")
+    print(f"\nDone in {(time.monotonic() - began) / 60:.1f} min.\n\n{told(study.name)}")
+    print("\nWhere to look:")
     print(f"  {folder}/reports/index.html   every table, figure and executed notebook")
     print(f"  {folder}/tables/summary.md    the results table")
     print("  make lab                      read and run the notebooks")
     return 0
 
 
-def _preset(options: argparse.Namespace) -> int:
-    from mscm_lib.files import write_text
-    from mscm_lib.study.presets import preset_path, study_text, study_text_on
-    from mscm_lib.study.settings import check_study
+def _check(options: argparse.Namespace) -> None:
+    from mscm_lib.study.plan import described
+    from mscm_lib.study.settings import read_study
 
-    path = preset_path(options.name)
-    text = study_text_on(options.name, options.on) if options.on else study_text(path)
-    study = check_study(path, text)
-    write_text(resolve("params.yaml"), text)
-    print(f"params.yaml now describes: {study.title}. Make it with: make study")
-    return 0
+    print(described(read_study(options.file.absolute())))
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from mscm_lib.study.plan import write_plan
+
+    changed = write_plan()
+    print("\n".join(changed) if changed else "The plan is up to date with studies/.")
+
+
+def _former(options: argparse.Namespace) -> int:
+    names = " ".join(options.words) or "quick"
+    on = f" ON={options.on}" if getattr(options, "on", None) else ""
+    print(f"error: {options.said} is now: make study STUDY={names}{on}", file=sys.stderr)
+    return 2
 
 
 def _strip(options: argparse.Namespace) -> None:
-    from mscm_lib.study.strip import strip_all
+    from mscm_lib.study.code import write_code
 
-    strip_all(resolve("build/stripped"))
+    write_code()
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -72,25 +76,25 @@ def _prepare(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from mscm_lib.study.stages import run_stage
 
-    run_stage(options.notebook, options.dataset, options.variant, options.trial, options.seed)
+    run_stage(options.stage, options.name)
 
 
 def _tables(options: argparse.Namespace) -> None:
     from mscm_lib.study.tables import write_tables
 
-    write_tables()
+    write_tables(options.study)
 
 
 def _figures(options: argparse.Namespace) -> None:
     from mscm_lib.reports.figures import write_figures
 
-    write_figures()
+    write_figures(options.study)
 
 
 def _reports(options: argparse.Namespace) -> None:
     from mscm_lib.reports.pages import write_reports
 
-    write_reports()
+    write_reports(options.study)
 
 
 def _book(options: argparse.Namespace) -> None:
@@ -105,12 +109,6 @@ def _rehearse(options: argparse.Namespace) -> None:
     rehearse(options.names or ("sysu", "regdb", "llcm"))
 
 
-def _experiments(options: argparse.Namespace) -> None:
-    from mscm_lib.study.experiments import run_experiments
-
-    run_experiments(options.names, options.jobs)
-
-
 def _readme(options: argparse.Namespace) -> None:
     from mscm_lib.reports.readme import refresh
 
@@ -123,21 +121,20 @@ def _enter(options: argparse.Namespace) -> None:
     pointer = enter(options.name, options.root)
     print(
         f"\nEntered. {pointer.relative_to(project_root())} pins it for git; DVC will never push it."
-        f"\nNow: make preset PRESET={options.name} && make study"
+        f"\nNow: make study STUDY={options.name}"
     )
 
 
 def _index(options: argparse.Namespace) -> None:
+    from mscm_lib.config import RunConfig
     from mscm_lib.retrieval import build_index
-    from mscm_lib.study.settings import RunName, find_study, resolve_run
+    from mscm_lib.study.plan import planned
 
-    run = RunName(options.dataset, options.variant, options.trial, options.seed)
-    own = {"trial": run.trial, "seed": run.seed}
-    config = resolve_run(find_study(run.dataset), run.dataset, run.variant, own)
-    folder = options.out or Path("build/index") / run.folder
-    weights = resolve(f"runs/train/{run.folder}/model.safetensors")
+    config = RunConfig.from_mapping(planned(options.run, "evaluate"))
+    folder = options.out or Path("build/index") / options.run
+    weights = resolve(f"runs/train/{options.run}/model.safetensors")
     index = build_index(config, weights, resolve(folder), options.search, options.method)
-    print(f"{len(index):,} images of {run.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
+    print(f"{len(index):,} images of {config.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
 
 
 def _search(options: argparse.Namespace) -> None:
@@ -185,37 +182,35 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(call=call)
         return command
 
-    study = add("study", _study, "make the chosen study with DVC")
-    study.add_argument("targets", nargs="*", help="stages to make; all when none is named")
-    study.add_argument("--jobs", type=int, default=1, help="runs at a time, when all are made")
-    preset = add("preset", _preset, "choose a study")
-    preset.add_argument("name")
-    preset.add_argument("--on", help="put an experiment on this preset's data, such as sysu")
-    add("strip", _strip, "write the stripped copies that stages depend on")
+    study = add("study", _study, "make a study with DVC: studies/<name>/study.yaml")
+    study.add_argument("name", nargs="?", default="quick")
+    study.add_argument("--on", default="", help="put its variants on another study's data")
+    study.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    check = add("check", _check, "look a study file over: its runs, and what they would cost")
+    check.add_argument("file", type=Path)
+    add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
+    for former in ("preset", "experiments"):
+        command = add(former, _former, "as it was; now `mscm study`")
+        command.add_argument("words", nargs="*")
+        command.add_argument("--on")
+        command.set_defaults(said=f"mscm {former}")
+    add("strip", _strip, "write the digests of code that stages depend on")
     add("prepare", _prepare, "pack a dataset's images").add_argument("dataset")
     run = add("run", _run, "execute one notebook as a pipeline stage")
-    run.add_argument("notebook")
-    run.add_argument("dataset")
-    run.add_argument("variant", nargs="?", default="mscmnet")
-    run.add_argument("trial", nargs="?", type=int, default=0)
-    run.add_argument("seed", nargs="?", type=int, default=0)
-    add("tables", _tables, "collect the runs' metrics into results/<study>/tables")
-    add("figures", _figures, "draw results/<study>/figures from the tables")
-    add("reports", _reports, "render the executed notebooks and the index page")
+    run.add_argument("stage", help="train, evaluate or reference")
+    run.add_argument("name", help="a run of the plan; of reference, a dataset")
+    for name, call, text in (
+        ("tables", _tables, "collect a study's runs into results/<study>/tables"),
+        ("figures", _figures, "draw results/<study>/figures from the tables"),
+        ("reports", _reports, "render the executed notebooks and the index page"),
+    ):
+        add(name, call, text).add_argument("study")
     add("readme", _readme, "write the results table into README.md")
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
     rehearse.add_argument("names", nargs="*", help="sysu, regdb, llcm; all when none is named")
-    experiments = add("experiments", _experiments, "make the experiments on the generated people")
-    experiments.add_argument(
-        "names", nargs="*", help="presets on _lab.yaml; all when none is named"
-    )
-    experiments.add_argument("--jobs", type=int, default=1, help="runs at a time")
     index = add("index", _index, "keep a finished run's gallery as an index to search in")
-    index.add_argument("dataset")
-    index.add_argument("variant", nargs="?", default="mscmnet")
-    index.add_argument("trial", nargs="?", type=int, default=0)
-    index.add_argument("seed", nargs="?", type=int, default=0)
+    index.add_argument("run", help="such as quick-mscmnet-t0-s0")
     index.add_argument("--search", help="whose gallery; the dataset's first search by default")
     index.add_argument("--method", default="exact", help="exact, or approximate for millions")
     index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")

@@ -31,9 +31,23 @@ MetricLoss = Literal[
     "hetero-center-triplet",
     "none",
 ]
+METRIC_LOSSES = {
+    "qct": "quadruple_center",
+    "triplet": "batch_hard",
+    "weighted-triplet": "weighted_triplet",
+    "center": "center",
+    "center-triplet": "center_triplet",
+    "hetero-center": "hetero_center",
+    "hetero-center-triplet": "hetero_center_triplet",
+}
+"""The module of `mscm_lib.losses` that holds each metric loss."""
 Pairing = Literal["cross", "parallel", "own"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ALB_SOURCES = ("stem", "layer1", "layer2", "layer3")
+EVALUATION = ("feature", "mix_weight", "draw", "shots", "gallery_trials", "flip", "rerank")
+"""Parameters that evaluation alone reads."""
+WATCHING = ("tensorboard",)
+"""Parameters that change no result."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,7 @@ class RunConfig:
     `from_mapping` takes the release's side of all of them (see `mscm_lib.settings`).
     """
 
-    # --- data: a key of params.yaml's `data` section; the folder of its packed arrays ("" = default)
+    # --- data: a key of a study's `data` section; the folder of its packed arrays ("" = default)
     dataset: str = "quick"
     data_folder: str = ""
     trial: int = 0  # RegDB's split (1-10); other datasets train once and keep 0
@@ -147,6 +161,16 @@ class RunConfig:
         values = dataclasses.asdict(self)
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
+    def training(self) -> dict[str, Any]:
+        """Plain values of the parameters that the weights depend on."""
+        tested = ("draw",) if self.selection == "best-test" else ()  # on the test gallery's draw
+        left_out = {*EVALUATION, *WATCHING} - {*tested}
+        return {key: value for key, value in self.as_dict().items() if key not in left_out}
+
+    def evaluation(self) -> dict[str, Any]:
+        """Plain values of the parameters that evaluation alone reads."""
+        return {key: value for key, value in self.as_dict().items() if key in EVALUATION}
+
     def replace(self, **changes: Any) -> RunConfig:
         """A validated copy with ``changes``."""
         return RunConfig.from_mapping(self.as_dict(), changes)
@@ -175,7 +199,7 @@ def _coerce(key: str, value: Any, hint: Any) -> Any:
         return _coerce_tuple(key, value, typing.get_args(hint)[0])
     if isinstance(origin, types.UnionType):
         raise TypeError(f"{key}: union types are not supported in a configuration")
-    return _coerce_scalar(key, value, hint)
+    return coerce(key, value, hint)
 
 
 def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
@@ -184,10 +208,11 @@ def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
         value = [part.strip() for part in value]
     if not isinstance(value, (list, tuple)):
         raise ConfigError(f"{key} = {value!r}: expected a list of {item.__name__}")
-    return tuple(_coerce_scalar(key, part, item) for part in value)
+    return tuple(coerce(key, part, item) for part in value)
 
 
-def _coerce_scalar(key: str, value: Any, kind: type) -> Any:
+def coerce(key: str, value: Any, kind: type) -> Any:
+    """``value`` as text, number or truth value; raises `ConfigError` where it is none."""
     if kind is bool:
         if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -14,32 +13,7 @@ from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import compare_gaps, compare_variants
-from mscm_lib.study.presets import experiment_of, placed_studies
-from mscm_lib.study.settings import Study, resolve_run, study_named
-
-LABELS = {
-    "components": {
-        "qfe": "QFE", "mimb": "MIMB", "qct": "QCT", "weighted-triplet": "QFE + MIMB",
-        "none": "QFE + QCT", "dual": "MIMB + QCT", "mscmnet": "QFE + MIMB + QCT",
-    },
-    "losses": {"mscmnet": "QCT", "cross-entropy": "none (cross-entropy alone)"},
-    "alpha": {"mscmnet": "α = 0.05, cross", "qct-parallel": "parallel", "qct-own": "own"},
-    "albs": {
-        "none": "no ALB", "alb-1": "stem", "alb-2": "stem, 1", "alb-3": "stem, 1, 2",
-        "mscmnet": "stem, 1, 2, 3", "alb-layer3": "layer 3", "alb-deep-2": "layers 2, 3",
-        "alb-deep-3": "layers 1, 2, 3", "alb-reversed": "layers 3, 2, 1, stem",
-    },
-    "multi_scale": {"mscmnet": "MIMB"},
-    "streams": {"mscmnet": "quadruple unshared"},
-    "augmentations": {"mscmnet": "all operations"},
-    "beyond": {"mscmnet": "MSCMNet"},
-    "length": {
-        "baseline": "baseline, once", "baseline-x4": "baseline, four times",
-        "none": "without MIMB, once", "none-x4": "without MIMB, four times",
-        "mscmnet": "MSCMNet, once", "mscmnet-x4": "MSCMNet, four times",
-    },
-}  # fmt: skip
-"""Names for readers, by experiment and variant, where the variant's own says too little."""
+from mscm_lib.study.settings import Study, study_on
 
 _COMPARISON = [
     "dataset", "search", "scoring", "metric", "variant", "seeds", "mean", "low", "high",
@@ -74,10 +48,7 @@ class Experiment:
     @property
     def command(self) -> str:
         """What makes, or makes again, the results."""
-        if self.study.name in placed_studies():
-            name, on = placed_studies()[self.study.name]
-            return f"make preset PRESET={name} ON={on} && make study"
-        return f"make experiments EXPERIMENT={self.study.name}"
+        return f"make study STUDY={self.study.name}"
 
     @property
     def state(self) -> str:
@@ -94,18 +65,12 @@ class Experiment:
 
     def label(self, variant: str) -> str:
         """A variant's name for readers."""
-        if variant.startswith("alpha-"):
-            return f"α = {variant.removeprefix('alpha-').replace('p', '.')}"
-        return self._labels.get(variant, variant.replace("-", " "))
-
-    @cached_property
-    def _labels(self) -> dict[str, str]:
-        return LABELS.get(experiment_of(self.study.name), {})
+        return self.study.labels.get(variant, variant.replace("-", " "))
 
     def beside(self, name: str) -> Experiment:
         """Another experiment on the same data as this one."""
-        _, on = placed_studies().get(self.study.name, ("", ""))
-        return read_experiment(f"{name}_{on}" if on else name)
+        placed = self.study.variants_of and self.study.data_of
+        return read_experiment(name, self.study.data_of if placed else "")
 
     def among(self, places: Mapping[str, float]) -> dict[str, float]:
         """The part of ``places`` whose keys are datasets or variants of this study."""
@@ -114,7 +79,7 @@ class Experiment:
 
     def about(self) -> str:
         """What was asked of which networks, on what, and by which machine: a list in Markdown."""
-        run = resolve_run(self.study, self.dataset, self.study.variants[0])
+        run = self.study.config(next(self.study.runs()))
         data = self.study.data[self.dataset]
         facts = {
             "datasets": ", ".join(f"{n} ({d.reader})" for n, d in self.study.data.items()),
@@ -223,15 +188,19 @@ class Experiment:
         return metric
 
 
-def read_experiment(name: str) -> Experiment:
+def read_experiment(name: str, on: str = "") -> Experiment:
     """The study of that name with its results, or without where it has not been run here.
 
+    Args:
+        name: of a study.
+        on: the study whose data its variants are put on; "" for its own.
+
     Raises:
-        ConfigError: no preset or chosen study has the name.
+        ConfigError: no study has the name.
         DataError: its tables are damaged.
     """
-    study = study_named(name)
-    folder = resolve(f"results/{name}/tables")
+    study = study_on(name, on)
+    folder = resolve(f"results/{study.name}/tables")
     if not (folder / "comparison.csv").is_file():
         none = pd.DataFrame(columns=["variant", "seed", "mean_ap", "rank1"])
         return Experiment(study, pd.DataFrame(columns=_COMPARISON), none, none, {})

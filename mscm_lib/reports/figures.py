@@ -18,13 +18,14 @@ from mscm_lib.study.settings import Study, load_study
 REFERENCES = ("colour histogram", "untrained")
 
 
-def write_figures() -> None:
+def write_figures(name: str) -> None:
     """Draw ``results/<study>/figures``; the same tables give the same bytes.
 
     Raises:
+        ConfigError: there is no study of that name.
         DataError: the tables are not there.
     """
-    study = load_study()
+    study = load_study(name)
     use_style()
     metrics = read_table(study, "metrics")
     histories = read_table(study, "histories")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from mscm_lib.reports.experiments import Experiment, read_experiment
-from mscm_lib.reports.guide import notebook_path
 from mscm_lib.reports.pages import studies_of_notebooks
-from mscm_lib.reports.questions import EXPERIMENTS
 
 _HEAD = ("experiment", "compared with", "better", "worse", "not distinguishable", "runs", "command")
 
@@ -19,14 +17,11 @@ def findings_table(folder: str = "") -> str:
     Args:
         folder: of the notebooks as seen from the page, with its slash.
     """
-    stems = {study: stem for stem, study in studies_of_notebooks().items()}
     lines = [f"| {' | '.join(_HEAD)} |", "| " + " | ".join("---" for _ in _HEAD) + " |"]
-    for name in EXPERIMENTS:
-        path = notebook_path(stems[name]) if name in stems else None
-        title = name.replace("_", "-")
-        title = f"[{title}]({folder}{path.name})" if path else title
+    for stem, name in studies_of_notebooks().items():
         experiment = read_experiment(name)
-        cells = [title, *_found(experiment), f"`{experiment.command}`"]
+        title = name.replace("_", "-")
+        cells = [f"[{title}]({folder}{stem}.ipynb)", *_found(experiment), f"`{experiment.command}`"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

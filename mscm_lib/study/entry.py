@@ -79,7 +79,7 @@ def check_sources(study: Study) -> None:
     for definition in study.data.values():
         source = resolve(definition.source)
         pointer = source.with_name(f"{source.name}.dvc")
-        if definition.reader == "generated" or source.is_dir():
+        if not definition.source or source.is_dir():
             continue
         if pointer.is_file():
             raise DataError(

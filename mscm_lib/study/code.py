@@ -1,0 +1,57 @@
+"""The code that each stage depends on, as DVC sees it: a file of digests a stage in ``build/code``.
+
+The files are of `mscm_lib.code_fingerprint`: opening or rewording a notebook, a comment or a
+docstring leaves them as they are, and one can read in them which module has changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from mscm_lib import code_fingerprint as fingerprint
+from mscm_lib.config import METRIC_LOSSES, RunConfig
+from mscm_lib.files import write_text
+from mscm_lib.paths import resolve
+
+FOLDER = "build/code"
+GENERATE = f"{FOLDER}/generate"
+TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
+_COMMANDS = {
+    "prepare": "data.packed",
+    "generate": "data.generated",
+    "tables": "study.tables",
+    "figures": "reports.figures",
+    "reports": "reports.pages",
+}
+
+
+def train_entry(config: RunConfig) -> str:
+    """The file of the code that trains a run."""
+    return f"{FOLDER}/train/{config.metric_loss}"
+
+
+def write_code() -> None:
+    """Write every stage's file, and ``notebooks`` for the pages, whose prose counts."""
+    notebooks = resolve("notebooks")
+    files = {
+        entry: fingerprint.of_modules(
+            [f"{fingerprint.PACKAGE}.{module}"], drawing=entry in ("figures", "reports")
+        )
+        for entry, module in _COMMANDS.items()
+    }
+    for stem in (EVALUATE, REFERENCE):
+        files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb")
+    for loss in (*METRIC_LOSSES, "none"):
+        config = RunConfig.from_mapping({"metric_loss": loss})
+        files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", config)
+    files["notebooks"] = {
+        path.name: fingerprint.of_prose(path) for path in sorted(notebooks.glob("[0-9]*.ipynb"))
+    }
+    pages: fingerprint.Fingerprint = {}
+    for path in notebooks.glob("[3-9]*.ipynb"):
+        pages |= fingerprint.of_notebook(path, drawing=True)
+    files["reports"] |= {name: digest for name, digest in pages.items() if "." in name}
+    shutil.rmtree(resolve(FOLDER), ignore_errors=True)
+    for entry, digests in files.items():
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+        write_text(resolve(f"{FOLDER}/{entry}"), lines)
