@@ -38,7 +38,8 @@ def provenance(
 
     Returns:
         Plain values: ``commit`` (see `commit`), ``command``, ``parameters``, ``seed``,
-        ``dataset_fingerprint``, ``device``, ``processor``, ``threads``, ``system`` and ``versions``. There is no date in it.
+        ``dataset_fingerprint``, ``device``, ``processor``, ``threads``, ``system`` and ``versions``.
+        There is no date in it.
     """
     parameters = config.as_dict() if isinstance(config, RunConfig) else dict(config)
     device = torch.device(device)

@@ -54,7 +54,7 @@ def _compared(text: str) -> pd.DataFrame:
     return table[[*_KEY, *bounds]]
 
 
-def _span(row: Mapping[str, Any], whose: str) -> str:
+def _span(row: Mapping[Any, Any], whose: str) -> str:
     mean, low, high = (row[f"{name}{whose}"] for name in ("mean", "low", "high"))
     return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
 
