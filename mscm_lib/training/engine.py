@@ -130,9 +130,8 @@ def state_folder(
         "data": material.fingerprint,
         "code": code_digest(),
         "versions": versions(),
-        "device": hardware.device.type,
-        "precision": hardware.precision,
         "processes": group.size,
+        **hardware.record(),
     }
     return StateFolder(resolve(path or f"build/state/{digest}"), identity)
 
@@ -189,7 +188,7 @@ def _write(trainer: Trainer, output: Path) -> None:
 
 def _facts(trainer: Trainer, network: MSCMNet, selected: int) -> dict[str, Any]:
     return {
-        "precision": trainer.hardware.precision,
+        **trainer.hardware.record(),
         "processes": trainer.group.size,
         "steps_per_epoch": trainer.material.steps,
         "identities": trainer.material.identities,
