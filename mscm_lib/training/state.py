@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,11 +72,12 @@ class StateFolder:
         with atomic_path(self.path / FILE) as part:
             save_file(_plain(tensors), part, metadata={"state": json.dumps(header)})
 
-    def load(self) -> tuple[Place, dict[str, Tensor]] | None:
+    def load(self, log: Callable[[str], None] = print) -> tuple[Place, dict[str, Tensor]] | None:
         """The saved state, on the CPU; None where there is none of this identity.
 
-        A state that the same parameters left with other data, code or versions does not count:
-        going on from it would give a result that no undisturbed run gives.
+        A state that the same parameters left with other data, code, versions or another device does
+        not count, which ``log`` is told: going on from it would give a result that no undisturbed
+        run gives.
 
         Raises:
             CheckpointError: the file is damaged, or belongs to a run with other parameters.
@@ -95,7 +97,10 @@ class StateFolder:
             ) from error
         found = header["identity"]
         self._refuse_other_run(found["parameters"])
-        return (Place(**header["place"]), tensors) if found == self.identity else None
+        if other := [key for key, value in self.identity.items() if found.get(key) != value]:
+            log(f"starting over: {path} was left with another {', '.join(other)}")
+            return None
+        return Place(**header["place"]), tensors
 
     def save_best(self, weights: dict[str, Tensor]) -> None:
         """Keep the weights that the selection rule prefers so far."""

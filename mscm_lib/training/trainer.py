@@ -288,7 +288,7 @@ class Trainer:
         return self.network, self.metric_loss, self.optimizer, self.hardware.device
 
     def _resume(self) -> None:
-        stored = self.state.load()
+        stored = self.state.load(self.log)
         if stored is None:
             return
         self.place, tensors = stored
