@@ -125,9 +125,8 @@ def state_folder(
         "data": material.fingerprint,
         "code": of_training(config),
         "versions": versions(),
-        "device": hardware.device.type,
-        "precision": hardware.precision,
         "processes": group.size,
+        **hardware.record(),
     }
     return StateFolder(resolve(path), identity)
 
@@ -191,7 +190,7 @@ def _write(trainer: Trainer, output: Path) -> None:
 
 def _facts(trainer: Trainer, network: MSCMNet, selected: int) -> dict[str, Any]:
     return {
-        "precision": trainer.hardware.precision,
+        **trainer.hardware.record(),
         "processes": trainer.group.size,
         "steps_per_epoch": trainer.material.steps,
         "identities": trainer.material.identities,

@@ -74,11 +74,11 @@ class StateFolder:
         with atomic_path(self.path / FILE) as part:
             save_file(_plain(tensors), part, metadata={"state": json.dumps(header)})
 
-    def load(self, say: Callable[[str], None] = print) -> tuple[Place, dict[str, Tensor]] | None:
+    def load(self, log: Callable[[str], None] = print) -> tuple[Place, dict[str, Tensor]] | None:
         """The saved state, on the CPU; None where there is none of this identity.
 
         A state of other parameters, data, code or versions does not count: going on from it would
-        give a result that no undisturbed run gives. It is kept in ``<folder>.aside``, and ``say``
+        give a result that no undisturbed run gives. It is kept in ``<folder>.aside``, and ``log``
         is told what differs; so it is where a finished run is asked for with other parameters.
 
         Raises:
@@ -88,7 +88,7 @@ class StateFolder:
         for leftover in self.path.glob(".*"):  # of a write that a kill cut short
             leftover.unlink(missing_ok=True)
         if not path.is_file():
-            self._told_of_finished(say)
+            self._told_of_finished(log)
             return None
         try:
             with safe_open(path, framework="pt") as stored:
@@ -104,14 +104,14 @@ class StateFolder:
         with suppress(OSError):  # another process of the same training may have been faster
             shutil.rmtree(aside, ignore_errors=True)
             self.path.rename(aside)
-        say(f"starting anew: the state that was there has {differing}; it is kept in {aside}")
+        log(f"starting anew: the state that was there has {differing}; it is kept in {aside}")
         return None
 
-    def _told_of_finished(self, say: Callable[[str], None]) -> None:
+    def _told_of_finished(self, log: Callable[[str], None]) -> None:
         if not (self.path / FINISHED).is_file():
             return
         if differing := self._differing(read_json(self.path / FINISHED)):
-            say(f"starting anew: the finished run had {differing}, from its first step on")
+            log(f"starting anew: the finished run had {differing}, from its first step on")
 
     def _differing(self, found: dict[str, Any]) -> str:
         """What of ``found`` is not as it is here, in words; "" if nothing is."""
