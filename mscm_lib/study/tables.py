@@ -250,10 +250,11 @@ def _comparisons(identities: pd.DataFrame, study: Study) -> Iterator[pd.DataFram
 def _reported(row: dict[str, Any], config: RunConfig) -> bool:
     """Whether a row is the one the study reports.
 
-    The chosen feature, flip-averaged where the run asks for it; never re-ranked: those rows stand
-    beside, in ``metrics.csv``, since re-ranking one query uses all the others.
+    A network's chosen feature, flip-averaged where the run asks for it, and any feature of a
+    reference; never re-ranked: those rows stand beside, in ``metrics.csv``, since re-ranking one
+    query uses all the others.
     """
-    wanted = row["feature"] in (config.feature, "histogram")
+    wanted = row["feature"] not in {"neck", "pooled", "mix"} - {config.feature}
     return wanted and bool(row["flip"]) == config.flip and not row["rerank"]
 
 
