@@ -62,9 +62,13 @@ def _former(options: argparse.Namespace) -> int:
 
 
 def _strip(options: argparse.Namespace) -> None:
-    from mscm_lib.study.code import write_code
+    from mscm_lib.study.code import write_code, write_own_code
+    from mscm_lib.study.settings import load_study
 
-    write_code()
+    if options.study:
+        write_own_code(load_study(options.study))
+    else:
+        write_code()
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -194,7 +198,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("words", nargs="*")
         command.add_argument("--on")
         command.set_defaults(said=f"mscm {former}")
-    add("strip", _strip, "write the digests of code that stages depend on")
+    strip = add("strip", _strip, "write the digests of code that stages depend on")
+    strip.add_argument("study", nargs="?", help="whose own parts' digests to write")
     add("prepare", _prepare, "pack a dataset's images").add_argument("dataset")
     run = add("run", _run, "execute one notebook as a pipeline stage")
     run.add_argument("stage", help="train, evaluate or reference")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mscm_lib.config import METRIC_LOSSES, RunConfig
 from mscm_lib.errors import DataError
+from mscm_lib.own_parts import sources
 
 PACKAGE = "mscm_lib"
 DRAWING = f"{PACKAGE}.reports"
@@ -69,8 +70,13 @@ def of_modules(
 
 
 def of_training(config: RunConfig) -> Fingerprint:
-    """What a run's weights are made by."""
-    return of_modules([f"{PACKAGE}.training"], config)
+    """What a run's weights are made by, the user's own parts included."""
+    return of_modules([f"{PACKAGE}.training.engine"], config) | of_own_parts(config)
+
+
+def of_own_parts(config: RunConfig) -> Fingerprint:
+    """The files of a run's own parts (see `mscm_lib.own_parts`)."""
+    return {path.name: _digest(_parsed(path)) for path in sources(config)}
 
 
 def of_notebook(path: Path, config: RunConfig | None = None, drawing: bool = False) -> Fingerprint:
@@ -86,6 +92,13 @@ def of_notebook(path: Path, config: RunConfig | None = None, drawing: bool = Fal
         raise DataError(f"{path}: a code cell is no Python ({error})") from error
     taken = {name for name in _imported(tree) if not f"{name}.".startswith(_dotted(LEFT_OUT))}
     return {path.name: _digest(tree)} | of_modules(taken, config, drawing)
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not readable as Python ({error})") from error
 
 
 def code_of(path: Path) -> str:
@@ -121,7 +134,7 @@ def _tree(name: str) -> ast.Module:
     path = _file(name)
     if path is None:
         raise DataError(f"{name}: no such module in {_root()}")
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return _parsed(path)
 
 
 def _frame(package: str) -> Fingerprint:

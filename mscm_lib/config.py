@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mscm_lib.errors import ConfigError
+from mscm_lib.own_parts import is_own
 from mscm_lib.settings import SETTINGS, choices
 
 Streams = Literal["quadruple-unshared", "quadruple-shared", "dual"]
@@ -73,12 +74,13 @@ class RunConfig:
     weights: str = "imagenet"  # "imagenet", "none", or the path of a local state dict
     streams: Streams = "quadruple-unshared"
     views: Literal[2, 4] = 4  # 4: global and channel views; 2: global views only
-    multi_scale: MultiScale = "mimb"
+    # of MultiScale, or your own "studies/mine/my_parts.py:MyBlock"; so, too, backbone and metric_loss
+    multi_scale: str = "mimb"
     alb_sources: tuple[str, ...] = ALB_SOURCES
     head_dim: int = 0  # positions an ALB head sees; 0: 9, or the divisor of H*W nearest to it
     non_local: bool = True
     # --- loss
-    metric_loss: MetricLoss = "qct"
+    metric_loss: str = "qct"  # of MetricLoss, or your own
     metric_weight: float = 1.0
     margin: float = 0.7  # of QCT; the release fixes 0.7 and ignores its command line's
     alpha: float = 0.05  # paper 0.05; release 0: its quadruple-center term is off
@@ -271,6 +273,13 @@ def _check(config: RunConfig) -> None:
 
 
 def _check_network(config: RunConfig) -> None:
+    for key, names in (("multi_scale", MultiScale), ("metric_loss", MetricLoss)):
+        value, known = getattr(config, key), typing.get_args(names)
+        if value not in known and not is_own(value):
+            raise ConfigError(
+                f"{key} = {value!r}: expected one of {', '.join(map(repr, known))}, or the path of a "
+                "Python file of yours and a name in it, 'studies/mine/my_parts.py:MyPart'"
+            )
     if not config.alb_sources or len(set(config.alb_sources)) != len(config.alb_sources):
         raise ConfigError(f"alb_sources = {config.alb_sources!r}: expected one to four, no repeats")
     for source in config.alb_sources:

@@ -7,13 +7,16 @@ docstring leaves them as they are, and one can read in them which module has cha
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from mscm_lib import code_fingerprint as fingerprint
 from mscm_lib.config import METRIC_LOSSES, RunConfig
 from mscm_lib.files import write_text
+from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
+from mscm_lib.study.settings import Study
 
-FOLDER = "build/code"
+FOLDER, OWN = "build/code", "build/own"
 GENERATE = f"{FOLDER}/generate"
 TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
 _COMMANDS = {
@@ -25,9 +28,26 @@ _COMMANDS = {
 }
 
 
-def train_entry(config: RunConfig) -> str:
-    """The file of the code that trains a run."""
+def train_entry(config: RunConfig, study: str) -> str:
+    """The file of the code that trains a run; ``study`` is one that has it.
+
+    Of a run with parts of the user's own, `write_own_code` writes it, whose stage depends on them.
+    """
+    if sources(config):
+        return f"{OWN}/{study}/{config.dataset}-{config.variant}"
     return f"{FOLDER}/train/{config.metric_loss}"
+
+
+def write_own_code(study: Study) -> None:
+    """The files of those of a study's runs that have parts of the user's own."""
+    folder = resolve(f"{OWN}/{study.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    notebook = resolve(f"notebooks/{TRAIN}.ipynb")
+    for run in study.runs():
+        config = study.config(run)
+        if sources(config):
+            digests = fingerprint.of_notebook(notebook, config) | fingerprint.of_own_parts(config)
+            _write(resolve(train_entry(config, study.name)), digests)
 
 
 def write_code() -> None:
@@ -53,5 +73,8 @@ def write_code() -> None:
     files["reports"] |= {name: digest for name, digest in pages.items() if "." in name}
     shutil.rmtree(resolve(FOLDER), ignore_errors=True)
     for entry, digests in files.items():
-        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
-        write_text(resolve(f"{FOLDER}/{entry}"), lines)
+        _write(resolve(f"{FOLDER}/{entry}"), digests)
+
+
+def _write(path: Path, digests: fingerprint.Fingerprint) -> None:
+    write_text(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))

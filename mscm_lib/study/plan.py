@@ -22,8 +22,9 @@ import yaml
 from mscm_lib.config import WATCHING, RunConfig
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
+from mscm_lib.own_parts import digests
 from mscm_lib.paths import resolve
-from mscm_lib.study.code import GENERATE, train_entry
+from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
 from mscm_lib.study.settings import (
     DataDefinition,
     RunName,
@@ -98,8 +99,8 @@ def compiled() -> dict[str, str]:
     index = {
         "data": {key: {"source": d.source or GENERATE} for key, (_, d) in sorted(data.items())},
         "runs": {
-            name: {"data": run.dataset, "code": train_entry(config), **_watching(config)}
-            for name, (_, run, config) in sorted(runs.items())
+            name: {"data": run.dataset, "code": train_entry(config, place), **_watching(config)}
+            for name, (place, run, config) in sorted(runs.items())
         },
         "studies": {study.name: [run.name for run in study.runs()] for study in studies},
     }
@@ -183,8 +184,18 @@ def _stages(study: Study) -> dict[str, Any]:
     made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
     definitions = [f"studies/{n}/study.yaml" for n in (name, study.variants_of, study.data_of) if n]
     tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
+    own = sorted({path for run in study.runs() for path in digests(study.config(run))})
+    parts = {
+        "parts": {
+            "wdir": "../..",
+            "cmd": f"mscm strip {name}",
+            "deps": [FOLDER, *own],
+            "outs": [f"{OWN}/{name}"],
+        }
+    }
     return {
         "stages": {
+            **(parts if own else {}),
             "tables": _stage(
                 f"mscm tables {name}",
                 [*tables, *(f"runs/reference/{key}" for key in study.data)],

@@ -21,6 +21,7 @@ from ruamel.yaml import YAML, YAMLError
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
+from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
 
 READERS = ("generated", "sysu", "regdb", "llcm")
@@ -189,6 +190,7 @@ def read_study(path: Path, text: str | None = None) -> Study:
     if missing:
         raise ConfigError(f"{where}: lacks {', '.join(missing)}")
     labels, parameters = _variants(where, values["variants"])
+    parameters = {name: beside(own, path.parent) for name, own in parameters.items()}
     study = Study(
         _name(f"{where}: the folder", path.parent.name),
         _text(f"{where}: title", values["title"]),
@@ -199,7 +201,7 @@ def read_study(path: Path, text: str | None = None) -> Study:
         values["reference"],
         _numbers(f"{where}: trials", values.get("trials", [0])),
         _numbers(f"{where}: seeds", values["seeds"]),
-        _run_parameters(f"{where}: run", values["run"]),
+        beside(_run_parameters(f"{where}: run", values["run"]), path.parent),
         values.get("variants_of", ""),
         values.get("data_of", ""),
     )

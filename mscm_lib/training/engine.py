@@ -20,6 +20,7 @@ from mscm_lib.files import read_json, write_json, write_text
 from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.weights import save_network
+from mscm_lib.own_parts import digests
 from mscm_lib.paths import resolve
 from mscm_lib.provenance import provenance, versions
 from mscm_lib.training.board import Board
@@ -124,6 +125,7 @@ def state_folder(
         "parameters": config.training(),
         "data": material.fingerprint,
         "code": of_training(config),
+        "own_parts": digests(config),
         "versions": versions(),
         "processes": group.size,
         **hardware.record(),
@@ -196,6 +198,7 @@ def _facts(trainer: Trainer, network: MSCMNet, selected: int) -> dict[str, Any]:
         "identities": trainer.material.identities,
         "selected_epoch": selected,
         "selection": trainer.config.selection,
+        "own_parts": digests(trainer.config),
         "parameter_count": sum(p.numel() for p in network.parameters()),
         "initialisation": network.initialisation.as_dict(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),

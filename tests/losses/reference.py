@@ -51,18 +51,26 @@ def batch_hard(features, labels, margin=0.3):
     return mean(losses)
 
 
+def weighted_means(to, positive, negative):
+    """Of one row's distances: the positives', far ones foremost; the negatives', near ones."""
+    hardest = max(float(to[j].detach()) for j in positive)
+    near = {j: (to[j] - hardest).exp() for j in positive}
+    far = {j: (-to[j]).exp() for j in negative}
+    return [
+        sum(weight * to[j] for j, weight in weights.items()) / (sum(weights.values()) + 1e-6)
+        for weights in (near, far)
+    ]
+
+
 def weighted_triplet(features, labels):
     n, losses = len(features), []
     for i in range(n):
-        near = [j for j in range(n) if labels[j] == labels[i] and j != i]
-        far = [j for j in range(n) if labels[j] != labels[i]]
-        if not near or not far:
-            continue
-        near = torch.stack([distance(features[i], features[j]) for j in near])
-        far = torch.stack([distance(features[i], features[j]) for j in far])
-        near = (near.exp() / near.exp().sum() * near).sum()
-        far = ((-far).exp() / (-far).exp().sum() * far).sum()
-        losses.append(torch.log(1 + torch.exp(near - far)))
+        to = [distance(features[i], features[j]) for j in range(n)]
+        positive = [j for j in range(n) if labels[j] == labels[i]]  # i itself, too
+        negative = [j for j in range(n) if labels[j] != labels[i]]
+        if negative:
+            near, far = weighted_means(to, positive, negative)
+            losses.append(torch.log(1 + torch.exp(near - far)))
     return mean(losses)
 
 

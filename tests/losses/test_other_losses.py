@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -64,6 +66,23 @@ def test_value_and_gradient_follow_the_formula(name, kind):
         if expected.requires_grad:
             slope = torch.autograd.grad(expected, slow)[0]
         torch.testing.assert_close(gradient, slope, **options)
+
+
+def test_a_row_counts_among_its_own_positives_in_the_weighted_triplet():
+    features = torch.tensor([[0.0], [1.0], [4.0], [4.0]])
+    share = math.e / (1 + math.e)  # of the positive at distance 1, beside the row itself at 0
+    far = [4.0, 3.0, *2 * [(4 + 3 * math.e) / (1 + math.e)]]
+    rows = [math.log1p(math.exp(n - f)) for n, f in zip([share, share, 0, 0], far, strict=True)]
+    value = WeightedRegularizedTripletLoss()(features, torch.tensor([0, 0, 1, 1]))
+    assert float(value) == pytest.approx(sum(rows) / 4, rel=2e-4)  # 1e-6 beside exp(-4)
+
+
+def test_negatives_that_are_all_far_lose_their_weight_in_the_weighted_triplet():
+    loss, labels = WeightedRegularizedTripletLoss(), torch.tensor([0, 0, 1, 1])
+    places = torch.tensor([[0.0], [1.0], [0.0], [1.0]])
+    apart = torch.tensor([[0.0], [0.0], [1.0], [1.0]])
+    near, farther, far = (float(loss(places + by * apart, labels)) for by in (2, 12, 40))
+    assert farther < 1e-4 < near < far
 
 
 def test_center_loss_and_its_centers_follow_the_formula():
