@@ -15,7 +15,7 @@ import pandas as pd
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import read_tree
 from mscm_lib.data.findings import SEVERITIES, Finding, Findings
-from mscm_lib.data.images import ImageFault, read_image
+from mscm_lib.data.images import ImageFault, look_into
 from mscm_lib.data.listing import scan
 from mscm_lib.data.packed_images import PackedImages
 from mscm_lib.data.progress import available_cores, progress_bar
@@ -146,13 +146,19 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
     infrared = dict(zip(dataset.images.paths, dataset.images.infrared.tolist(), strict=True))
     paths = scan(dataset.root, Findings()).images
 
-    def look(path: str) -> tuple[str, str] | None:
+    def look(path: str) -> Finding | None:
         try:
-            image = read_image(dataset.root / path, decode)
+            mode, reasons = look_into(dataset.root / path, decode, dataset.as_shown)
         except ImageFault as fault:
-            return fault.reason, fault.remedy
-        if image.mode == "L" and infrared.get(path) is False:
-            return "has one channel; visible images have three", "copy it again from the release"
+            if path not in infrared:
+                unused = f"{fault.reason}, but no split names it"
+                return Finding("warning", path, unused, fault.remedy)
+            return Finding("error", path, fault.reason, fault.remedy)
+        if mode == "L" and infrared.get(path) is False and not dataset.as_shown:
+            message = "has one channel; visible images have three"
+            return Finding("error", path, message, "copy it again from the release")
+        if reasons and path in infrared:
+            return _shown_otherwise(path, reasons, dataset.as_shown)
         return None
 
     title = f"looking into {dataset.name}"
@@ -162,13 +168,22 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
     ):
         for start in range(0, len(paths), _BLOCK):
             block = paths[start : start + _BLOCK]
-            for path, problem in zip(block, pool.map(look, block), strict=True):
-                if problem and path in infrared:
-                    findings.error(path, *problem)
-                elif problem:
-                    findings.warning(path, f"{problem[0]}, but no split names it", problem[1])
+            findings.found += filter(None, pool.map(look, block))
             bar.update(len(block))
     return len(paths)
+
+
+def _shown_otherwise(path: str, reasons: list[str], as_shown: bool) -> Finding:
+    has = f"has {' and '.join(reasons)}"
+    if as_shown:
+        message = f"{has}; it is packed as it is shown"
+        return Finding("warning", path, message, "nothing has to be done")
+    return Finding(
+        "warning",
+        path,
+        f"{has}; it is packed as it is stored, as the field's code reads it",
+        "where the viewer's is the right one, write it into the pixels; figures change with that",
+    )
 
 
 def _look_into_arrays(
