@@ -165,8 +165,10 @@ def _search(options: argparse.Namespace) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     from mscm_lib.data.doctor import diagnose
+    from mscm_lib.study.entry import LICENSED, uses_of
 
-    diagnosis = diagnose(options.name, options.root)
+    uses = uses_of(options.name) if options.name in LICENSED else None
+    diagnosis = diagnose(options.name, options.root, uses=uses)
     print(diagnosis.render())
     return 0 if diagnosis.healthy else 1
 
@@ -174,7 +176,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _emulate(options: argparse.Namespace) -> None:
     from mscm_lib.data.emulate import emulate
 
-    emulate(options.name, options.root, scale=options.scale)
+    print(emulate(options.name, options.root, scale=options.scale))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -37,6 +37,7 @@ class ReidDataset(ABC):
         draws: how galleries may be drawn.
         shots: images of each identity and camera that a gallery may have.
         scorings: by search, the ways in which its matrix is scored in print.
+        as_shown: whether pictures are packed as a viewer shows them, or as they are stored.
         training_trials: splits that one can train on.
         trials: galleries or splits that one can test on.
         root: the dataset's folder; need not exist where the dataset comes from a manifest.
@@ -49,6 +50,7 @@ class ReidDataset(ABC):
     draws: ClassVar[tuple[str, ...]] = ("agw",)
     shots: ClassVar[tuple[int, ...]] = (1,)
     scorings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    as_shown: ClassVar[bool] = False
 
     def __init__(self, root: Path | str, content: Content, fingerprint: str = "") -> None:
         self.root = Path(root)

@@ -11,6 +11,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.findings import Findings
 from mscm_lib.data.llcm import LlcmDataset
+from mscm_lib.data.recognise import TITLES, report_stranger
 from mscm_lib.data.regdb import RegdbDataset
 from mscm_lib.data.sysu import SysuDataset
 from mscm_lib.errors import ConfigError, DataError, StudyError
@@ -20,7 +21,6 @@ _LAYOUTS: dict[str, type[ReidDataset]] = {
     "regdb": RegdbDataset,
     "llcm": LlcmDataset,
 }
-_SPLIT_FOLDERS = {"sysu": "exp", "regdb": "idx", "llcm": "idx"}
 
 
 def open_dataset(name: str, root: Path | str) -> ReidDataset:
@@ -59,17 +59,11 @@ def read_tree(name: str, root: Path, findings: Findings) -> ReidDataset | None:
         problem = "is not a folder" if root.exists() else "there is no such folder"
         findings.fatal(".", problem, "give the folder that the dataset was unpacked to")
         return None
-    splits = _SPLIT_FOLDERS.get(name)
-    try:
-        inside = {path.name: path for path in root.iterdir() if path.is_dir()}
-        within = sorted(str(path) for path in inside.values() if (path / str(splits)).is_dir())
-    except OSError as error:
-        findings.fatal(".", f"cannot be listed ({error.strerror})", "give yourself permission")
+    if name in TITLES and report_stranger(name, root, findings):
         return None
-    if splits and splits not in inside and within:
-        findings.fatal(".", f"has no folder {splits!r}", f"{within[0]} has one: give that folder")
-        return None
-    return kind.read(root, findings)
+    dataset = kind.read(root, findings)
+    # What a damaged manifest does not say cannot be looked over; a tree can, as far as it goes.
+    return None if name == "generated" and findings.worst == "fatal" else dataset
 
 
 def dataset_from_manifest(manifest: Mapping[str, Any], root: Path | str) -> ReidDataset:

@@ -21,11 +21,11 @@ from mscm_lib.data.emulated_counts import Plan, PlannedImage, llcm_plan, regdb_p
 from mscm_lib.data.generated.render import render
 from mscm_lib.data.generated.settings import GeneratedSettings
 from mscm_lib.data.generated.workers import in_order
+from mscm_lib.data.recognise import MARKER, TITLES
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import atomic_path, read_json, write_json
 
 Scale = Literal["full", "miniature"]
-MARKER = "emulated.json"
 MAT_HEADER = b"MATLAB 5.0 MAT-file, written by mscm_lib.data.emulate"
 MAT_HEADER_BYTES = 116  # of descriptive text at the start of a version 5 file
 _PLANS = {"sysu": sysu_plan, "regdb": regdb_plan, "llcm": llcm_plan}
@@ -39,6 +39,15 @@ class EmulatedTree:
     root: Path
     images: int
     identities: int
+    layout: str
+    scale: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.root}: {self.images:,} drawn images of {self.identities:,} people, laid out as "
+            f"{TITLES[self.layout]} ({self.scale}). Look it over: mscm doctor {self.layout} "
+            f'"{self.root}"'
+        )
 
 
 def emulate(
@@ -100,7 +109,7 @@ def emulate(
         _write_permutations(part, plan)
         write_json(part / MARKER, _description(name, scale, height, width, seed))
     identities = len({image.identity for image in plan.images})
-    return EmulatedTree(root, len(plan.images), identities)
+    return EmulatedTree(root, len(plan.images), identities, name, scale)
 
 
 def _description(name: str, scale: str, height: int, width: int, seed: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mscm_lib.data.doctor import diagnose
 from mscm_lib.errors import ConfigError, DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.settings import Study
+from mscm_lib.study.settings import Study, load_study, resolve_run
 
 LICENSED = ("sysu", "regdb", "llcm")
 
@@ -48,7 +48,7 @@ def enter(name: str, folder: Path | str) -> Path:
         )
     if place.exists() and place != source:
         raise DataError(f"{place}: is there already; remove it to enter {source} in its place")
-    diagnosis = diagnose(name, source)
+    diagnosis = diagnose(name, source, uses=uses_of(name))
     print(diagnosis.render(), flush=True)
     if not diagnosis.healthy:
         raise DataError(f"{source}: not entered; mend what the doctor names and try again")
@@ -60,6 +60,23 @@ def enter(name: str, folder: Path | str) -> Path:
     pointer = place.with_name(f"{name}.dvc")
     never_push(pointer)
     return pointer
+
+
+def uses_of(reader: str) -> dict[str, set[object]]:
+    """Gallery draws and splits of the chosen study and of the preset for a dataset's ``reader``."""
+    studies = [load_study(path) for path in ("params.yaml", f"presets/{reader}.yaml")]
+    runs = [
+        resolve_run(study, key, variant)
+        for study in studies
+        for key, definition in study.data.items()
+        if definition.reader == reader
+        for variant in study.variants
+    ]
+    reading = [s for s in studies if any(d.reader == reader for d in s.data.values())]
+    return {
+        "draw": {config.draw for config in runs},
+        "trial": {trial for study in reading for trial in study.trials},
+    }
 
 
 def never_push(pointer: Path) -> None:
