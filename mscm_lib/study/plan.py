@@ -22,7 +22,7 @@ import yaml
 from mscm_lib.config import WATCHING, RunConfig
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
-from mscm_lib.own_parts import digests
+from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
 from mscm_lib.study.settings import (
@@ -184,7 +184,10 @@ def _stages(study: Study) -> dict[str, Any]:
     made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
     definitions = [f"studies/{n}/study.yaml" for n in (name, study.variants_of, study.data_of) if n]
     tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
-    own = sorted({path for run in study.runs() for path in digests(study.config(run))})
+    files = {path for run in study.runs() for path in sources(study.config(run))}
+    if missing := [path for path in sorted(files) if not path.is_file()]:
+        raise ConfigError(f"studies/{name}/study.yaml: names a part in {missing[0]}: no such file")
+    own = sorted(path.relative_to(resolve("")).as_posix() for path in files)
     parts = {
         "parts": {
             "wdir": "../..",

@@ -440,9 +440,10 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     try:
         values = YAML(typ="safe").load(text)
     except (YAMLError, ValueError) as error:
-        lines = str(error).splitlines()
-        told = [line.strip() for line in lines if line.strip() and "http" not in line][:4]
-        raise ConfigError(f"{where}: not readable as YAML: {'; '.join(told)}") from error
+        told = getattr(error, "problem", None) or str(error)
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{where}: not readable as YAML: {told}{place}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
     return values

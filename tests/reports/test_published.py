@@ -120,7 +120,7 @@ def test_tables_say_whether_a_tree_was_emulated(tmp_path, monkeypatch, emulated)
     write_json(tmp_path / f"runs/train/{run.folder}/run.json", {"seed": 0})
     if emulated:
         write_json(tmp_path / "data/raw/sysu" / MARKER, {})
-    record = tables._provenance(run, load_study("presets/sysu.yaml"))
+    record = tables._provenance(run, load_study("sysu"))
     assert record == {"seed": 0, "images": {"reader": "sysu", "emulated": emulated}}
 
 
