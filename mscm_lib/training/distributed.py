@@ -159,9 +159,7 @@ class _GlobalNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, gradient: Tensor, *_: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """∂x = scale · (∂y − Σ∂y/n − x̂ · Σ(∂y·x̂)/n), sums over all ranks; ∂weight, ∂bias: own."""
         x, weight, mean, variance = ctx.saved_tensors
         _, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
