@@ -117,7 +117,7 @@ def test_what_does_not_compare_is_left_out_with_the_reason(tmp_path, dataset, ch
 def test_tables_say_whether_a_tree_was_emulated(tmp_path, monkeypatch, emulated):
     monkeypatch.setattr(tables, "resolve", lambda path: tmp_path / path)
     run = RunName("sysu", "mscmnet", 0, 0)
-    write_json(tmp_path / f"runs/train/{run.folder}/run.json", {"seed": 0})
+    write_json(tmp_path / f"runs/train/{run.name}/run.json", {"seed": 0})
     if emulated:
         write_json(tmp_path / "data/raw/sysu" / MARKER, {})
     record = tables._provenance(run, load_study("sysu"))
