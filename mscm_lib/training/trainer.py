@@ -108,7 +108,7 @@ class Trainer:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
-        for parameter in [p for group in groups for p in group["params"]]:
+        for parameter in [p for group in optimizer.param_groups for p in group["params"]]:
             # left to itself, the fused step takes what memory holds if the scaler skips the first
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return optimizer
