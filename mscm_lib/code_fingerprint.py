@@ -40,21 +40,21 @@ Fingerprint = dict[str, str]
 
 
 def of_modules(
-    modules: Iterable[str], config: RunConfig | None = None, drawing: bool = False
+    modules: Iterable[str], loss: str | None = None, drawing: bool = False
 ) -> Fingerprint:
     """The library's modules that ``modules`` reach through their imports.
 
     Args:
         modules: dotted names.
-        config: of a run, whose metric loss counts alone; None: all losses count.
+        loss: the metric loss that counts; None: all count.
         drawing: whether plotting counts.
 
     Raises:
         DataError: there is no such module.
     """
     start = [*modules]
-    if config is not None and config.metric_loss in METRIC_LOSSES:
-        start.append(f"{LOSSES}.{METRIC_LOSSES[config.metric_loss]}")
+    if loss in METRIC_LOSSES:
+        start.append(f"{LOSSES}.{METRIC_LOSSES[loss]}")
     passed_over = (*LEFT_OUT, *(() if drawing else (DRAWING,)))
     seen, found = set[str](), Fingerprint()
     while start:
@@ -64,7 +64,7 @@ def of_modules(
         seen.add(name)
         digest, imports = _module(name)
         found[name] = digest
-        if name == LOSSES and config is not None:  # which imports them all, to choose one
+        if name == LOSSES and loss is not None:  # which imports them all, to choose one
             imports = imports - {f"{LOSSES}.{module}" for module in METRIC_LOSSES.values()}
         start += [n for n in imports - seen if not f"{n}.".startswith(_dotted(passed_over))]
         seen |= imports
@@ -73,7 +73,7 @@ def of_modules(
 
 def of_training(config: RunConfig) -> Fingerprint:
     """What a run's weights are made by, the user's own parts included."""
-    return of_modules([f"{PACKAGE}.training.engine"], config) | of_own_parts(config)
+    return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss) | of_own_parts(config)
 
 
 def of_own_parts(config: RunConfig) -> Fingerprint:
@@ -81,7 +81,7 @@ def of_own_parts(config: RunConfig) -> Fingerprint:
     return {path.name: _digest(_parsed(path)) for path in sources(config)}
 
 
-def of_notebook(path: Path, config: RunConfig | None = None, drawing: bool = False) -> Fingerprint:
+def of_notebook(path: Path, loss: str | None = None, drawing: bool = False) -> Fingerprint:
     """A notebook's code, and the library's modules that it reaches; arguments as `of_modules`.
 
     Raises:
@@ -93,7 +93,7 @@ def of_notebook(path: Path, config: RunConfig | None = None, drawing: bool = Fal
     except SyntaxError as error:
         raise DataError(f"{path}: a code cell is no Python ({error})") from error
     taken = {name for name in _imported(tree) if not f"{name}.".startswith(_dotted(LEFT_OUT))}
-    return {path.name: _digest(tree)} | of_modules(taken, config, drawing)
+    return {path.name: _digest(tree)} | of_modules(taken, loss, drawing)
 
 
 def _parsed(path: Path) -> ast.Module:

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from mscm_lib import code_fingerprint as fingerprint
-from mscm_lib.config import METRIC_LOSSES, VIEWS_OF_LOSS, RunConfig
+from mscm_lib.config import METRIC_LOSSES, RunConfig
 from mscm_lib.files import write_text
 from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
@@ -46,7 +46,8 @@ def write_own_code(study: Study) -> None:
     for run in study.runs():
         config = study.config(run)
         if sources(config):
-            digests = fingerprint.of_notebook(notebook, config) | fingerprint.of_own_parts(config)
+            digests = fingerprint.of_notebook(notebook, config.metric_loss)
+            digests |= fingerprint.of_own_parts(config)
             _write(resolve(train_entry(config, study.name)), digests)
 
 
@@ -62,10 +63,7 @@ def write_code() -> None:
     for stem in (EVALUATE, REFERENCE):
         files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb")
     for loss in (*METRIC_LOSSES, "none"):
-        views = VIEWS_OF_LOSS.get(loss, (4,))[-1]
-        streams = "dual" if views < 4 else "quadruple-unshared"
-        config = RunConfig(metric_loss=loss, views=views, streams=streams)
-        files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", config)
+        files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", loss)
     files["notebooks"] = {
         path.name: fingerprint.of_prose(path) for path in sorted(notebooks.glob("[0-9]*.ipynb"))
     }
