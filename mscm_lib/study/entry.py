@@ -87,7 +87,7 @@ def check_sources(study: Study) -> None:
     for definition in study.data.values():
         source = resolve(definition.source)
         pointer = source.with_name(f"{source.name}.dvc")
-        if not definition.source or source.is_dir():
+        if not definition.source or source.exists():
             continue
         if pointer.is_file():
             raise DataError(
@@ -96,4 +96,6 @@ def check_sources(study: Study) -> None:
         raise DataError(
             f"{source}: no such folder; the study {study.name!r} needs {definition.reader} there in "
             f"its official layout; enter yours with: mscm enter {definition.reader} /path/to/it"
+            if definition.reader in LICENSED
+            else f"{source}: no such file; the study {study.name!r} reads its images from there"
         )

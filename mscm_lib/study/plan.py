@@ -153,8 +153,7 @@ def _reference(dataset: str) -> dict[str, Any]:
     run = RunName(dataset, study.variants[-1], study.trials[0], study.seeds[0])
     config = study.config(run)
     several = {"trials": list(study.trials), "seeds": list(study.seeds)}
-    values = config.training() | config.evaluation() | several
-    return {key: value for key, value in values.items() if key not in ("trial", "seed")}
+    return config.training() | config.evaluation() | several
 
 
 def _watching(config: RunConfig) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from mscm_lib.files import write_text
 from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
 
-READERS = ("generated", "sysu", "regdb", "llcm")
+READERS = ("generated", "sysu", "regdb", "llcm", "table")
 OF_THE_VARIANTS = ("variants", "reference", "seeds")
 OF_THE_DATA = ("data", "datasets", "trials", "run")
 KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
@@ -41,10 +41,10 @@ class DataDefinition:
 
     Attributes:
         key: the entry's name, and the folder's below ``data/packed``.
-        reader: generated, sysu, regdb or llcm.
-        source: the folder of images; "" for the generated benchmark.
+        reader: generated, sysu, regdb, llcm, or table for a dataset of one's own.
+        source: the folder of images, or the table; "" for the generated benchmark.
         height, width: pixels.
-        settings: the generator's knobs; empty for real datasets.
+        settings: the generator's knobs, or a table's protocol; empty for the official datasets.
     """
 
     key: str
@@ -80,15 +80,19 @@ class DataDefinition:
             raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
         source = _text(f"{where}.source", values.get("source", "drawn"))
         settings = _mapping(f"{where}.settings", values.get("settings", {}))
-        if drawn:
-            from mscm_lib.data.generated import GeneratedSettings
+        try:
+            if drawn:
+                from mscm_lib.data.generated import GeneratedSettings
 
-            try:
                 GeneratedSettings.preset(**settings)
-            except (ConfigError, TypeError) as error:
-                raise ConfigError(f"{where}.settings: {error}") from error
-        elif settings:
-            raise ConfigError(f"{where}.settings: only the generator has settings")
+            elif reader == "table":
+                from mscm_lib.data.table_protocol import TableProtocol
+
+                TableProtocol.from_mapping(settings)
+            elif settings:
+                raise ConfigError("only the generator and tables have settings")
+        except (ConfigError, TypeError) as error:
+            raise ConfigError(f"{where}.settings: {error}") from error
         return cls(
             key, reader, values["height"], values["width"], "" if drawn else source, settings
         )
@@ -210,7 +214,7 @@ def read_study(path: Path, text: str | None = None) -> Study:
             f"{where}: reference = {study.reference!r}: expected one of {list(study.variants)}"
         )
     for definition in study.data.values():
-        splits = range(1, 11) if definition.reader == "regdb" else (0,)
+        splits = {"regdb": range(1, 11), "table": study.trials}.get(definition.reader, (0,))
         if wrong := [trial for trial in study.trials if trial not in splits]:
             raise ConfigError(
                 f"{where}: trials = {wrong}: {definition.reader} has {[*splits]} to train on"
