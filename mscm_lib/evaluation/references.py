@@ -13,19 +13,19 @@ from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.embedding import FEATURES, Embeddings, embed_table
 from mscm_lib.evaluation.rankings import Figures, rank_all
 from mscm_lib.evaluation.run import images_to_embed
-from mscm_lib.hardware import choose_hardware
+from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
 
 STRIPES, BINS = 6, 8
+IN_NUMPY = Hardware(torch.device("cpu"), torch.float32, channels_last=False)
 
 
 def rank_by_histogram(packed: PackedDataset, config: RunConfig) -> Figures:
     """Rank by colour histograms of horizontal stripes, under the run's protocol."""
     table = images_to_embed(packed.dataset, config)
     embeddings = Embeddings(table, {"histogram": colour_histograms(packed.images, table)})
-    return rank_all(
-        packed.dataset, config, embeddings, ("histogram",), _labels("colour histogram", config)
-    )
+    labels = _labels("colour histogram", config, IN_NUMPY)
+    return rank_all(packed.dataset, config, embeddings, ("histogram",), labels)
 
 
 def rank_untrained(packed: PackedDataset, config: RunConfig, progress: bool = True) -> Figures:
@@ -35,15 +35,17 @@ def rank_untrained(packed: PackedDataset, config: RunConfig, progress: bool = Tr
     net = hardware.place(MSCMNet.from_config(config, identities)).eval()
     table = images_to_embed(packed.dataset, config)
     embeddings = embed_table(net, packed.images, table, hardware=hardware, progress=progress)
-    return rank_all(packed.dataset, config, embeddings, FEATURES, _labels("untrained", config))
+    labels = _labels("untrained", config, hardware)
+    return rank_all(packed.dataset, config, embeddings, FEATURES, labels)
 
 
-def _labels(name: str, config: RunConfig) -> dict[str, object]:
+def _labels(name: str, config: RunConfig, hardware: Hardware) -> dict[str, object]:
     return {
         "variant": name,
         "trial": config.trial,
         "seed": config.seed,
         "flip": False,
+        **hardware.record(),
     }
 
 
