@@ -1,56 +1,84 @@
-"""Shared by every test: one torch thread, and the project as it is committed.
+"""Shared by every test: one torch thread, the project as it is committed, a GPU of fake tensors."""
 
-Tests run in a copy of the working tree's sources with the results of the last commit, so that they
-read nothing that a user's own study, experiments or book have left, and leave nothing there. In a
-tree without git nothing tells the one from the other, and its results are taken as they are.
-"""
-
+import contextlib
 import os
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so that workers side by side do not fight for cores
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import matplotlib
+import pytest
 import torch
+from torch import nn
+from torch._subclasses import FakeTensorMode
 
-from mscm_lib.study.rehearsal import copy_project
+from tests import tree
 
 matplotlib.use("Agg")
 torch.set_num_threads(1)
-SOURCE = Path(__file__).resolve().parent.parent
-TREE = "MSCM_TEST_TREE"
 
 
 def pytest_configure(config):
-    """Make the copy once for all workers, and go there."""
-    os.environ.pop("MSCM_COMMAND", None)
-    if TREE not in os.environ:
-        os.environ[TREE] = tempfile.mkdtemp(prefix="mscm tree ")
-        config.own_tree = os.environ[TREE]
-        os.chdir(SOURCE)
-        copy_committed(Path(os.environ[TREE]))
-    os.environ["PYTHONPATH"] = str(SOURCE)  # of kernels and commands that tests start there
-    os.chdir(os.environ[TREE])
+    config.own_tree = tree.enter()
 
 
 def pytest_unconfigure(config):
-    if hasattr(config, "own_tree"):
-        os.chdir(SOURCE)
-        shutil.rmtree(config.own_tree, ignore_errors=True)
-        del os.environ[TREE]
+    if config.own_tree:
+        tree.leave(config.own_tree)
 
 
-def copy_committed(destination):
-    """The working tree's sources below ``destination``, with the results of the last commit."""
-    copy_project(destination)
-    archive = subprocess.run(
-        ["git", "archive", "--format=tar", "HEAD", "results"], cwd=SOURCE, capture_output=True
-    )
-    if archive.returncode:
-        shutil.copytree(SOURCE / "results", destination / "results", dirs_exist_ok=True)
-    else:
-        subprocess.run(["tar", "-x", "-C", destination], input=archive.stdout, check=True)
+def _fake(self, network):
+    """`Hardware.place` for fake tensors, which `nn.Module.to` does not take."""
+    for module in network.modules():
+        for held in (module._parameters, module._buffers):
+            for name, value in held.items():
+                if value is None:
+                    continue
+                made = torch.empty(value.shape, dtype=value.dtype, device=self.device)
+                if made.ndim == 4:
+                    made = made.to(memory_format=torch.channels_last)
+                trained = isinstance(value, nn.Parameter)
+                held[name] = nn.Parameter(made, value.requires_grad) if trained else made
+    return network
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch):
+    """``with fake_gpu():`` there is a GPU as far as the library sees, and every tensor is fake.
+
+    A fake tensor has a shape, a number format and a device and no values: whatever reads one raises.
+    Networks are built before the block and become fake where they are placed on the device.
+    """
+    from mscm_lib.data import pixels
+    from mscm_lib.hardware import Hardware
+
+    answers = {
+        "is_available": lambda: True,
+        "device_count": lambda: 1,
+        "set_device": lambda device: None,
+        "get_device_capability": lambda device: (9, 0),
+        "get_device_name": lambda device: "fake",
+        "is_bf16_supported": lambda including_emulation=True: True,
+        "get_rng_state": lambda device: None,
+        "set_rng_state": lambda state, device: None,
+        "manual_seed": lambda seed: None,
+    }
+
+    def statistics(x, running_mean, running_var, momentum):
+        return torch.empty(2, x.shape[1], dtype=torch.float32, device=x.device).unbind(0)
+
+    @contextlib.contextmanager
+    def on_it():
+        pixels._constants.cache_clear()
+        with torch.library._scoped_library("aten", "IMPL") as library, FakeTensorMode():
+            # operators for which PyTorch has no fake form
+            library.impl("_fused_sgd_", lambda *given, **named: None, "Meta")
+            library.impl("batch_norm_update_stats", statistics, "Meta")
+            with monkeypatch.context() as patch:
+                for name, answer in answers.items():
+                    patch.setattr(torch.cuda, name, answer)
+                patch.setattr(Hardware, "place", _fake)
+                yield
+        pixels._constants.cache_clear()
+
+    return on_it

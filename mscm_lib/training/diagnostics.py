@@ -105,6 +105,16 @@ def alignments(features: Tensor, streams: int) -> dict[str, Tensor]:
     }
 
 
+def counted(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``found`` with ``diagnosed`` = 1; zeros where a value is not finite.
+
+    So a step whose gradients overflow, which the scaler skips, adds nothing to an epoch's sums.
+    """
+    finite = torch.stack(list(found.values())).isfinite().all()
+    kept = {name: torch.where(finite, value, 0) for name, value in found.items()}
+    return kept | {"diagnosed": finite}
+
+
 def similarity(sums: list[float]) -> float:
     """Linear CKA from summed `alignments`: 1 for features alike up to rotation and scale."""
     cross, first, second = sums

@@ -1,8 +1,7 @@
 """A step at full size on fake CUDA tensors: nothing in it waits for the device.
 
-A fake tensor has a shape, a number format and a device and no values: whatever reads one raises.
 The backward pass is left out, since PyTorch's engine wants a real device; what of it is the
-library's own is called by hand or traced when the network is compiled.
+library's own is traced with the network's graph.
 """
 
 from pathlib import Path
@@ -10,14 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
-from torch._subclasses import FakeTensorMode
 from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data import pixels
 from mscm_lib.data.views import FourViews
-from mscm_lib.hardware import Hardware, choose_hardware
+from mscm_lib.hardware import choose_hardware
 from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet
 from mscm_lib.training import distributed, trainer
@@ -28,49 +24,6 @@ from mscm_lib.training.state import StateFolder
 PAIRS, IDENTITIES = 24, 395
 
 
-def _placed(self, network):
-    """`Hardware.place` for fake tensors, which `nn.Module.to` does not take."""
-    for module in network.modules():
-        for held in (module._parameters, module._buffers):
-            for name, value in held.items():
-                if value is None:
-                    continue
-                made = torch.empty(value.shape, dtype=value.dtype, device=self.device)
-                if made.ndim == 4:
-                    made = made.to(memory_format=torch.channels_last)
-                trained = isinstance(value, nn.Parameter)
-                held[name] = nn.Parameter(made, value.requires_grad) if trained else made
-    return network
-
-
-@pytest.fixture
-def fake_gpu(monkeypatch):
-    """Tensors are fake, and there is a GPU as far as the library can see."""
-    with torch.library._scoped_library("aten", "IMPL") as library:
-        library.impl("_fused_sgd_", lambda *given, **named: None, "Meta")
-        library.impl("batch_norm_update_stats", _statistics, "Meta")
-        pixels._constants.cache_clear()
-        with FakeTensorMode():
-            for name, answer in {
-                "is_available": lambda: True,
-                "device_count": lambda: 1,
-                "set_device": lambda device: None,
-                "get_device_capability": lambda device: (9, 0),
-                "get_device_name": lambda device: "fake",
-                "is_bf16_supported": lambda including_emulation=True: True,
-                "get_rng_state": lambda device: None,
-                "set_rng_state": lambda state, device: None,
-                "manual_seed": lambda seed: None,
-            }.items():
-                monkeypatch.setattr(torch.cuda, name, answer)
-            yield
-        pixels._constants.cache_clear()
-
-
-def _statistics(x, running_mean, running_var, momentum):
-    return torch.empty(2, x.shape[1], dtype=torch.float32, device=x.device).unbind(0)
-
-
 def _views(config, device):
     views = FourViews.from_config(config)
     images = torch.zeros(2 * PAIRS, config.height, config.width, 3, dtype=torch.uint8).to(device)
@@ -78,39 +31,39 @@ def _views(config, device):
 
 
 @pytest.mark.parametrize(("precision", "processes"), [("bfloat16", 1), ("float16", 2)])
-def test_a_step_at_full_size_reads_nothing_back(monkeypatch, request, precision, processes):
+def test_a_step_at_full_size_reads_nothing_back(monkeypatch, fake_gpu, precision, processes):
     config = RunConfig(weights="none", device="cuda:0", precision=precision)
-    network = MSCMNet.from_config(config, IDENTITIES)  # real, and made fake where it is placed
+    network = MSCMNet.from_config(config, IDENTITIES)
     monkeypatch.setattr(MSCMNet, "from_config", lambda *arguments: network)
-    monkeypatch.setattr(Hardware, "place", _placed)
     monkeypatch.setattr(trainer, "DistributedDataParallel", lambda module, **named: module)
-    for name, answer in {
-        "get_world_size": lambda: processes,
-        "all_gather": lambda *arguments: None,
-        "all_reduce": lambda *arguments: None,
-    }.items():
-        monkeypatch.setattr(distributed.dist, name, answer)
-    request.getfixturevalue("fake_gpu")
-    hardware, group = choose_hardware(config), Group(0, processes)
-    material = SimpleNamespace(identities=IDENTITIES)
-    with reproducible(hardware.device, deterministic=True, seed=0):
-        made = trainer.Trainer(config, material, hardware, group, StateFolder(Path(), {}), print)
-        made.objective.train()
-        synchronised = [m for m in network.modules() if isinstance(m, GlobalBatchNorm)]
-        assert bool(synchronised) == (processes > 1)
-        parameters = [p for group in made.optimizer.param_groups for p in group["params"]]
+    monkeypatch.setattr(distributed.dist, "get_world_size", lambda: processes)
+    for name in ("all_gather", "all_reduce"):
+        monkeypatch.setattr(distributed.dist, name, lambda *arguments: None)
+    material, group = SimpleNamespace(identities=IDENTITIES), Group(0, processes)
+    with fake_gpu():
+        hardware = choose_hardware(config)
+        with reproducible(hardware.device, deterministic=True, seed=0):
+            state = StateFolder(Path(), {})
+            made = trainer.Trainer(config, material, hardware, group, state, print)
+            synchronised = any(isinstance(part, GlobalBatchNorm) for part in network.modules())
+            assert synchronised == (processes > 1)
+            _take_steps(made, monkeypatch)
+            with pytest.raises(DataDependentOutputException):  # as any reading would have
+                made.meter.totals()
 
-        def backward(loss):
-            assert loss.device == hardware.device and loss.dtype is torch.float32
-            for parameter in parameters:
+
+def _take_steps(made, monkeypatch):
+    def backward(loss):
+        assert loss.device == made.hardware.device and loss.dtype is torch.float32
+        for group in made.optimizer.param_groups:
+            for parameter in group["params"]:
                 parameter.grad = torch.empty_like(parameter)
 
-        monkeypatch.setattr(torch.Tensor, "backward", backward)
-        labels = torch.arange(6).repeat_interleave(4).to(hardware.device)
-        for step in (0, 1):  # the first is diagnosed
-            made.train_step(step, _views(config, hardware.device), labels)
-        with pytest.raises(DataDependentOutputException):  # as any reading would have
-            made.meter.totals()
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    made.objective.train()
+    labels = torch.arange(6).repeat_interleave(4).to(made.hardware.device)
+    for step in (0, 1):  # the first is diagnosed
+        made.train_step(step, _views(made.config, made.hardware.device), labels)
 
 
 @pytest.fixture
