@@ -69,7 +69,7 @@ class TableProtocol:
         searches: by name; the first is the default.
         gallery: ``drawn`` from each identity and camera (and sequence, where there are some), or
             ``whole``.
-        shots: images of each that a gallery may draw.
+        shots: images of each that a gallery may draw, 1 or 10; of fewer than ten all are drawn.
         trials: how many galleries are drawn; or the splits of the column ``trial``, each with
             training images of its own.
         queries: ``images``, all of them; or ``sequences``, the middle image of each.
@@ -247,7 +247,10 @@ def _search(where: str, value: Any) -> TableSearch:
 
 
 def _shots(where: str, value: Any) -> tuple[int, ...]:
-    return _numbers(where, [value] if type(value) is int else value, 1)
+    shots = _numbers(where, [value] if type(value) is int else value, 1)
+    if not set(shots) <= {1, 10}:
+        raise ConfigError(f"{where} = {value!r}: expected 1 (single-shot), 10 (multi-shot) or both")
+    return shots
 
 
 def _trials(where: str, value: Any) -> int | tuple[int, ...]:
