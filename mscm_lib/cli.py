@@ -3,31 +3,62 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import io
+import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from mscm_lib import __version__
 from mscm_lib.errors import StudyError
 from mscm_lib.paths import project_root, resolve
+
+LICENSED = ("sysu", "regdb", "llcm")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; a `StudyError` becomes one line on standard error and exit status 2."""
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack a character
+            stream.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
+        if "study" in options and options.study:  # before what takes seconds to import
+            from mscm_lib.study.settings import load_study
+
+            load_study(options.study)
         return options.call(options) or 0
     except StudyError as error:
-        print(f"error: {error}", file=sys.stderr)
+        said = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", str(error))  # a library's own colours
+        print(f"error: {said}", file=sys.stderr)
         return 2
 
 
+LICENSED = ["sysu", "regdb", "llcm"]
+RUN = """\
+This is what DVC calls: `make study` runs every stage that is missing, in order. By hand it makes one
+stage again, after those that it needs, and `dvc commit` then takes its outputs into dvc.lock:
+
+  train NAME       notebooks/10_train.ipynb with plan/NAME/train.yaml   -> runs/train/NAME
+  evaluate NAME    notebooks/20_evaluate.ipynb on what was trained      -> runs/evaluate/NAME
+  reference DATA   notebooks/21_reference_rankings.ipynb, no training   -> runs/reference/DATA
+
+The executed notebook is in runs/notebooks. `mscm check studies/quick/study.yaml` lists a study's runs."""
+
+
 def _study(options: argparse.Namespace) -> int:
-    from mscm_lib.study.changes import told
-    from mscm_lib.study.pipeline import make
     from mscm_lib.study.settings import write_study_on
 
     study = write_study_on(options.name, options.on)
+    from mscm_lib.study.changes import told
+    from mscm_lib.study.pipeline import make
+
     began = time.monotonic()
     print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro", flush=True)
     make(study, options.jobs)
@@ -165,7 +196,7 @@ def _search(options: argparse.Namespace) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     from mscm_lib.data.doctor import diagnose
-    from mscm_lib.study.entry import LICENSED, uses_of
+    from mscm_lib.study.entry import uses_of
 
     uses = uses_of(options.name) if options.name in LICENSED else None
     diagnosis = diagnose(options.name, options.root, uses=uses)
@@ -179,67 +210,121 @@ def _emulate(options: argparse.Namespace) -> None:
     print(emulate(options.name, options.root, scale=options.scale))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mscm", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
+def _folder(text: str) -> Path:
+    """An argument that has to be a folder: said before anything is imported."""
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path.absolute()}: no such folder")
+    return path
 
-    def add(name: str, call: object, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(call=call)
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors name the nearest word that there is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        option = re.search(r"unrecognized arguments: (-\S+?)(=|\s|$)", message)
+        if choice:
+            word, known = choice[1], re.findall(r"[\w-]+", choice[2])
+        else:
+            word, known = option[1] if option else "", re.findall(r"--[\w-]+", self.format_usage())
+        near = difflib.get_close_matches(word, known, n=1)
+        super().error(message + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def _a_study(name: str) -> None:
+    from mscm_lib.study.settings import study_path
+
+    study_path(name)
+
+
+def _a_run(name: str) -> None:
+    from mscm_lib.study.plan import planned
+
+    planned(name, "evaluate")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="mscm", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"mscm {__version__}")
+    parser.set_defaults(call=None, parser=parser)
+    commands = parser.add_subparsers(metavar="command", dest="command")
+
+    def add(name: str, call: object, text: str, more: str = "") -> Parser:
+        command: Parser = commands.add_parser(name, help=text, description=f"{text}\n\n{more}")
+        command.set_defaults(call=call, parser=command)
         return command
 
     study = add("study", _study, "make a study with DVC: studies/<name>/study.yaml")
-    study.add_argument("name", nargs="?", default="quick")
-    study.add_argument("--on", default="", help="put its variants on another study's data")
-    study.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    study.add_argument("name", nargs="?", default="quick", type=known(_a_study))
+    study.add_argument(
+        "--on", default="", type=known(_a_study), help="put its variants on another study's data"
+    )
+    study.add_argument("--jobs", type=whole(1), default=1, help="runs at a time")
     check = add("check", _check, "look a study file over: its runs, and what they would cost")
-    check.add_argument("file", type=Path)
+    check.add_argument("file", type=there("file"))
     add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
     for former in ("preset", "experiments"):
         command = add(former, _former, "as it was; now `mscm study`")
         command.add_argument("words", nargs="*")
         command.add_argument("--on")
+        command.add_argument("--jobs")
         command.set_defaults(said=f"mscm {former}")
     strip = add("strip", _strip, "write the digests of code that stages depend on")
-    strip.add_argument("study", nargs="?", help="whose own parts' digests to write")
-    add("prepare", _prepare, "pack a dataset's images").add_argument("dataset")
-    run = add("run", _run, "execute one notebook as a pipeline stage")
-    run.add_argument("stage", help="train, evaluate or reference")
-    run.add_argument("name", help="a run of the plan; of reference, a dataset")
+    strip.add_argument(
+        "study", nargs="?", type=known(_a_study), help="whose own parts' digests to write"
+    )
+    add("prepare", _prepare, "pack a dataset's images").add_argument(
+        "dataset", help="of the plan, such as quick"
+    )
+    run = add("run", _run, "execute one notebook as a pipeline stage", RUN)
+    run.add_argument(
+        "stage", choices=["train", "evaluate", "reference"], help="train, evaluate or reference"
+    )
+    run.add_argument(
+        "name", help="a run of the plan, such as quick-mscmnet-t0-s0; of reference, a dataset"
+    )
     for name, call, text in (
         ("tables", _tables, "collect a study's runs into results/<study>/tables"),
         ("figures", _figures, "draw results/<study>/figures from the tables"),
         ("reports", _reports, "render the executed notebooks and the index page"),
     ):
-        add(name, call, text).add_argument("study")
+        add(name, call, text).add_argument("study", type=known(_a_study))
     add("readme", _readme, "write the results table into README.md")
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
-    rehearse.add_argument("names", nargs="*", help="sysu, regdb, llcm; all when none is named")
+    rehearse.add_argument(
+        "names", nargs="*", choices=LICENSED, metavar="dataset",
+        help="sysu, regdb, llcm; all when none is named",
+    )  # fmt: skip
     index = add("index", _index, "keep a finished run's gallery as an index to search in")
-    index.add_argument("run", help="such as quick-mscmnet-t0-s0")
+    index.add_argument("run", type=known(_a_run), help="such as quick-mscmnet-t0-s0")
     index.add_argument("--search", help="whose gallery; the dataset's first search by default")
-    index.add_argument("--method", default="exact", help="exact, or approximate for millions")
+    index.add_argument(
+        "--method", choices=["exact", "approximate"], default="exact",
+        help="exact, or approximate for millions",
+    )  # fmt: skip
     index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")
     search = add("search", _search, "rank a gallery index for one picture")
-    search.add_argument("folder", type=Path)
-    search.add_argument("image", type=Path)
+    search.add_argument("folder", type=there("folder"))
+    search.add_argument("image", type=there("file"))
     search.add_argument("modality", choices=["visible", "infrared"])
-    search.add_argument("--top", type=int, default=10)
-    search.add_argument("--camera", type=int, help="of the picture: follow the camera rule")
-    search.add_argument("--identity", type=int, help="of the person: mark right and wrong")
+    search.add_argument("--top", type=whole(1), default=10)
+    search.add_argument("--camera", type=whole(1), help="of the picture: follow the camera rule")
+    search.add_argument("--identity", type=whole(0), help="of the person: mark right and wrong")
     search.add_argument("--figure", type=Path, help="draw the list into this PNG file")
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
     )
-    doctor.add_argument("name", choices=["sysu", "regdb", "llcm", "generated"])
-    doctor.add_argument("root", type=Path)
+    doctor.add_argument("name", choices=[*LICENSED, "generated"], help="its layout")
+    doctor.add_argument("root", type=there("folder"), help="its folder")
     enter = add("enter", _enter, "take a real dataset into the study: look it over, track it")
-    enter.add_argument("name", choices=["sysu", "regdb", "llcm"])
-    enter.add_argument("root", type=Path)
+    enter.add_argument("name", choices=LICENSED, help="its layout")
+    enter.add_argument("root", type=there("folder"), help="its folder")
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
-    emulate.add_argument("name", choices=["sysu", "regdb", "llcm"])
-    emulate.add_argument("root", type=Path)
+    emulate.add_argument("name", choices=LICENSED)
+    emulate.add_argument("root", type=Path, help="a new folder")
     emulate.add_argument("--scale", choices=["full", "miniature"], default="miniature")
     return parser
 

@@ -8,7 +8,6 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import EVALUATE, REFERENCE, TRAIN
-from mscm_lib.study.execute import execute
 from mscm_lib.study.plan import planned
 from mscm_lib.study.settings import read_yaml
 
@@ -38,5 +37,7 @@ def run_stage(kind: str, name: str) -> None:
     if kind == "evaluate":
         parameters["trained"] = f"runs/train/{name}"
     stem = STAGES[kind]
+    from mscm_lib.study.execute import execute  # takes seconds: what is asked is checked first
+
     said = f"mscm run {kind} {name}"
     execute(stem, resolve(f"runs/notebooks/{stem}/{name}.ipynb"), parameters, said)

@@ -1,0 +1,80 @@
+"""What `mscm` is told: checked before anything heavy is imported, and refused in one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import StudyError
+from mscm_lib.paths import absent, given
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one line and the nearest name; exit status 2."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
+        )
+
+    def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """The options of a command, whose own parser is among them as ``parser``."""
+        options, more = self.parse_known_args(arguments)
+        if more:
+            command: Parser = options.parser
+            known = [name for name in command._option_string_actions if name.startswith("--")]
+            if more[0].startswith("-"):
+                command.error(unknown_key("option", more[0].partition("=")[0], known))
+            command.error(f"{more[0]!r} is one argument too many")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is, and end."""
+        print(f"error: {message.rstrip('.')}; see: {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        for each in value if isinstance(value, list) else [value]:
+            if action.choices is not None and each not in action.choices:
+                name = str(action.metavar or action.dest)
+                raise argparse.ArgumentError(None, unknown_key(name, str(each), [*action.choices]))
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers from ``least`` on."""
+
+    def read(text: str) -> int:
+        if text.isdecimal() and int(text) >= least:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, {least} or more")
+
+    return read
+
+
+def known(check: Callable[[str], object]) -> Callable[[str], str]:
+    """A reader of names that ``check`` knows; the `StudyError` that it raises is the message."""
+
+    def read(text: str) -> str:
+        try:
+            check(text)
+        except StudyError as error:
+            raise argparse.ArgumentError(None, str(error)) from error
+        return text
+
+    return read
+
+
+def there(kind: str) -> Callable[[str], Path]:
+    """A reader of paths of a ``kind``, "file" or "folder", that exists; see `paths.given`."""
+
+    def read(text: str) -> Path:
+        path = given(text)
+        if not (path.is_dir() if kind == "folder" else path.is_file()):
+            raise argparse.ArgumentError(None, absent(text, kind))
+        return path
+
+    return read
