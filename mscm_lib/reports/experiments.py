@@ -158,10 +158,8 @@ class Experiment:
 
     def gate(self, dataset: str = "", search: str = "") -> Gate:
         """Floor, reference network and training accuracies, which verdicts depend on."""
-        people = self._of(self.identities, dataset, search)
-        dataset, search, scoring = people.fillna({"scoring": ""}).iloc[0][
-            ["dataset", "search", "scoring"]
-        ]
+        people = self._of(self.identities, dataset, search)[["dataset", "search", "scoring"]]
+        dataset, search, scoring = people.astype(object).fillna("").iloc[0]
         histories = pd.read_csv(resolve(f"results/{self.study.name}/tables/histories.csv"))
         return Gate.of(self.metrics, histories, self.study.reference, dataset, search, scoring)
 

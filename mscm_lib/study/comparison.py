@@ -82,7 +82,8 @@ class Gate:
             table[table["dataset"].map(benchmark_of) == benchmark_of(dataset)]
             for table in (metrics, histories)
         )
-        place = (metrics["search"] == search) & (metrics["scoring"].fillna("") == scoring)
+        scored = metrics["scoring"].astype(object).fillna("") == scoring
+        place = (metrics["search"] == search) & scored
         found = 100 * metrics[place & metrics["reported"]].groupby("variant")["mean_ap"].mean()
         runs = histories.sort_values("epoch").groupby(["dataset", "variant", "trial", "seed"])
         least = runs["accuracy"].last().groupby("variant").min()

@@ -38,7 +38,8 @@ def invented_tables(study, folder):
         people = {"search": "all", "scoring": "", "query_id": range(PEOPLE), "queries": 6}
         identities.append(pd.DataFrame({**own, **people, "ap": ap, "hit": ap + 0.1}))
         figures = {"mean_ap": ap.mean(), "rank1": ap.mean() + 0.1}
-        metrics.append({**own, **figures, "search": "all", "kind": "trained", "reported": True})
+        place = {"search": "all", "scoring": "", "kind": "trained", "reported": True}
+        metrics.append({**own, **figures, **place})
         for kind in ("shared", "own", "other", "camera"):
             probes += [
                 [*own.values(), images, kind, kind, 4, 0.4, 0.2]

@@ -16,7 +16,7 @@ def _experiment(rows):
     return Experiment(study, table.fillna({"seeds": 3}), table, table, {"a": {}, "b": {}})
 
 
-def test_a_variant_stands_where_its_interval_puts_it(monkeypatch):
+def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
     found = _experiment(
         [
             {"variant": "mscmnet", "mean": 27.25},
@@ -25,7 +25,9 @@ def test_a_variant_stands_where_its_interval_puts_it(monkeypatch):
             {"variant": "pyramid", "difference": -3, "difference_low": -5, "difference_high": -1,
              "verdict": "worse"},
             {"variant": "concatenation", "difference": 1, "difference_low": -1,
-             "difference_high": 3, "verdict": "not distinguishable"},
+             "difference_high": 3, "verdict": "not distinguishable (could have seen 3.1 points)"},
+            {"variant": "self-attention", "difference": -20, "difference_low": -25,
+             "difference_high": -15, "verdict": "not trained far enough"},
         ]
     )  # fmt: skip
     monkeypatch.setattr(findings, "read_experiment", lambda name: found)
@@ -33,7 +35,9 @@ def test_a_variant_stands_where_its_interval_puts_it(monkeypatch):
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
     assert cells[0] == "[components](there/30_components.ipynb)"
     assert cells[1:] == [
-        "MIMB, 27.2", "none +8.0 [+5.0, +11.0]", "pyramid -3.0 [-5.0, -1.0]", "concatenation",
+        "MIMB, 27.2", "none +8.0 [+5.0, +11.0]", "pyramid -3.0 [-5.0, -1.0]",
+        "not distinguishable (could have seen 3.1 points): concatenation; "
+        "not trained far enough: self attention",
         "2 of 3 seeds", "`make study STUDY=multi_scale`",
     ]  # fmt: skip
 
