@@ -49,6 +49,8 @@ def study(tmp_path_factory):
         "images_per_identity": 2,
         "warmup_epochs": 0,
         "milestones": [1],
+        "trunk_rate": 0.002,
+        "head_rate": 0.002,
         "gallery_trials": 2,
     }
     (root / "studies/tiny").mkdir()
