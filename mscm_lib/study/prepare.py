@@ -21,7 +21,7 @@ def prepare(dataset: str) -> PackedDataset:
         settings = GeneratedSettings.preset(**definition.settings)
         generate(settings, definition.folder, definition.height, definition.width)
     else:
-        source = open_dataset(definition.reader, resolve(definition.source))
+        source = open_dataset(definition.reader, resolve(definition.source), definition.settings)
         pack_dataset(source, definition.folder, definition.height, definition.width)
     return open_packed(definition.folder)
 

@@ -20,7 +20,7 @@ from mscm_lib.study.presets import (
     study_text_on,
 )
 
-READERS = ("generated", "sysu", "regdb", "llcm")
+READERS = ("generated", "sysu", "regdb", "llcm", "table")
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class DataDefinition:
 
     Attributes:
         key: the entry's name, and the folder's below ``data/packed``.
-        reader: generated, sysu, regdb or llcm.
+        reader: generated, sysu, regdb, llcm or table.
         source: what the packed arrays are made from; a folder of images, or for the generated
             benchmark the code that draws it.
         height, width: pixels.
-        settings: the generator's knobs; empty for real datasets.
+        settings: the generator's knobs, or a table's protocol; empty for the official datasets.
     """
 
     key: str
@@ -60,6 +60,10 @@ class DataDefinition:
             raise ConfigError(f"params.yaml: data.{key} lacks {', '.join(missing)}")
         if values["reader"] not in READERS:
             raise ConfigError(unknown_key(f"reader in data.{key}", values["reader"], list(READERS)))
+        if values["reader"] == "table":
+            from mscm_lib.data.table_protocol import TableProtocol
+
+            TableProtocol.from_mapping(values.get("settings", {}))
         return cls(key, **values)
 
 
