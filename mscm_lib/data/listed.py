@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 from mscm_lib.data.findings import Findings, Part, Severity
@@ -131,9 +130,9 @@ class Listed:
         if name in self._images:
             return name
         plain = name.replace("\\", "/")
-        drive = PureWindowsPath(plain).drive
+        drive = plain[:2] if plain[1:2] == ":" else ""
         absolute = bool(drive) or plain.startswith("/")
-        parts = [part for part in PurePosixPath(plain[len(drive) :]).parts if part.strip("/")]
+        parts = [part for part in plain[len(drive) :].split("/") if part not in ("", ".")]
         if ".." in parts:
             raise LineProblem(
                 f"names {name!r}, which leads out of its folder by '..'",

@@ -37,7 +37,7 @@ DECADES = {
     "6": "Why numbers differ",
     "9": "The paper's tables",
 }
-PAGES = ("changes",)  # of book/, beside the front page
+PAGES = ("own_data", "changes")  # of book/, beside the front page
 
 
 class BookError(StudyError):

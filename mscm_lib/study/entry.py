@@ -93,6 +93,10 @@ def check_sources(study: Study) -> None:
             raise DataError(
                 f"{source}: not in the workspace; fetch it with: dvc checkout {pointer}"
             )
+        if definition.reader == "table":
+            raise DataError(
+                f"{source}: no such folder; the study {study.name!r} reads a CSV of images there"
+            )
         raise DataError(
             f"{source}: no such folder; the study {study.name!r} needs {definition.reader} there in "
             f"its official layout; enter yours with: mscm enter {definition.reader} /path/to/it"

@@ -1,17 +1,28 @@
 """A dataset of one's own: read, looked over, packed, guarded, emulated like the official ones."""
 
 import csv
+import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
-from mscm_lib.data import dataset_from_manifest, open_dataset, open_packed, pack_dataset
+from mscm_lib.data import (
+    dataset_from_manifest,
+    open_dataset,
+    open_packed,
+    pack_dataset,
+    table_protocol,
+)
 from mscm_lib.data.doctor import diagnose
 from mscm_lib.data.emulate import emulate
+from mscm_lib.data.table_protocol import TableProtocol
 from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.paths import project_root
 
 HEAD = ["path", "identity", "camera", "modality", "split"]
 SPLITS = {1: "train", 2: "train", 3: "train", 4: "val", 5: "test", 6: "test", 7: "test"}
@@ -457,3 +468,16 @@ def test_a_miniature_is_emulated_under_any_protocol(tmp_path, settings):
 def test_a_miniature_has_no_full_scale(tmp_path):
     with pytest.raises(ConfigError, match="has no published counts"):
         emulate("table", tmp_path / "t", "full", progress=False)
+
+
+def test_the_documented_settings_are_read():
+    page = (project_root() / "book/own_data.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    written = yaml.safe_load(text)["settings"]
+    known = {field.name for field in dataclasses.fields(TableProtocol)}
+    assert set(written) == known
+    protocol = TableProtocol.from_mapping(written)
+    assert TableProtocol.from_mapping(protocol.as_dict()) == protocol
+    (example,) = re.findall(r"```yaml\n(.*?)```", table_protocol.__doc__, re.S)
+    assert set(yaml.safe_load(example)["settings"]) == known
+    TableProtocol.from_mapping(yaml.safe_load(example)["settings"])
