@@ -22,15 +22,28 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
-        """The options of a command, whose own parser is among them as ``parser``."""
-        options, more = self.parse_known_args(arguments)
+        """The options of a command, whose own parser is among them as ``parser``.
+
+        Options that there are not are named before any value is looked at.
+        """
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        command = self._named(given)
+        options = command._option_string_actions
+        for word in given[: given.index("--") if "--" in given else None]:
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in options:
+                long = [option for option in options if option.startswith("--")]
+                command.error(unknown_key("option", name, long))
+        values, more = self.parse_known_args(given)
         if more:
-            command: Parser = options.parser
-            known = [name for name in command._option_string_actions if name.startswith("--")]
-            if more[0].startswith("-"):
-                command.error(unknown_key("option", more[0].partition("=")[0], known))
             command.error(f"{more[0]!r} is one argument too many")
-        return options
+        return values
+
+    def _named(self, given: Sequence[str]) -> Parser:
+        """The parser of the command that is given, else this one."""
+        commands = next(a for a in self._actions if isinstance(a.choices, dict))
+        found: Parser = commands.choices.get(given[0], self) if given else self
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is, and end."""

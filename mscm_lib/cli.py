@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
+import os
 import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from mscm_lib import __version__
+from mscm_lib.arguments import Parser, known, there, whole
 from mscm_lib.errors import StudyError
 from mscm_lib.paths import project_root, resolve
-
-LICENSED = ("sysu", "regdb", "llcm")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,20 +22,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack a character
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser()
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    options = _parser().parse(arguments)
     try:
-        if "study" in options and options.study:  # before what takes seconds to import
-            from mscm_lib.study.settings import load_study
-
-            load_study(options.study)
-        return options.call(options) or 0
+        status = options.call(options) or 0
+        sys.stdout.flush()
+        return status
     except StudyError as error:
         said = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", str(error))  # a library's own colours
         print(f"error: {said}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever reads has enough: mscm search ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 LICENSED = ["sysu", "regdb", "llcm"]
@@ -55,7 +53,7 @@ The executed notebook is in runs/notebooks. `mscm check studies/quick/study.yaml
 def _study(options: argparse.Namespace) -> int:
     from mscm_lib.study.settings import write_study_on
 
-    study = write_study_on(options.name, options.on)
+    study = write_study_on(options.name, options.on or "")
     from mscm_lib.study.changes import told
     from mscm_lib.study.pipeline import make
 
@@ -210,29 +208,6 @@ def _emulate(options: argparse.Namespace) -> None:
     print(emulate(options.name, options.root, scale=options.scale))
 
 
-def _folder(text: str) -> Path:
-    """An argument that has to be a folder: said before anything is imported."""
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{path.absolute()}: no such folder")
-    return path
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors name the nearest word that there is."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with status 2."""
-        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        option = re.search(r"unrecognized arguments: (-\S+?)(=|\s|$)", message)
-        if choice:
-            word, known = choice[1], re.findall(r"[\w-]+", choice[2])
-        else:
-            word, known = option[1] if option else "", re.findall(r"--[\w-]+", self.format_usage())
-        near = difflib.get_close_matches(word, known, n=1)
-        super().error(message + (f"; did you mean {near[0]!r}?" if near else ""))
-
-
 def _a_study(name: str) -> None:
     from mscm_lib.study.settings import study_path
 
@@ -245,11 +220,17 @@ def _a_run(name: str) -> None:
     planned(name, "evaluate")
 
 
+def _help(options: argparse.Namespace) -> None:
+    options.parser.print_help()
+
+
 def _parser() -> Parser:
-    parser = Parser(prog="mscm", description=__doc__)
+    parser = Parser(
+        prog="mscm", description="A study of MSCMNet: make it, look into it, search with it."
+    )
     parser.add_argument("--version", action="version", version=f"mscm {__version__}")
-    parser.set_defaults(call=None, parser=parser)
-    commands = parser.add_subparsers(metavar="command", dest="command")
+    parser.set_defaults(call=_help, parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="command", dest="command")
 
     def add(name: str, call: object, text: str, more: str = "") -> Parser:
         command: Parser = commands.add_parser(name, help=text, description=f"{text}\n\n{more}")
@@ -257,19 +238,25 @@ def _parser() -> Parser:
         return command
 
     study = add("study", _study, "make a study with DVC: studies/<name>/study.yaml")
-    study.add_argument("name", nargs="?", default="quick", type=known(_a_study))
     study.add_argument(
-        "--on", default="", type=known(_a_study), help="put its variants on another study's data"
+        "name",
+        nargs="?",
+        default="quick",
+        type=known(_a_study),
+        help="of a study in studies/; quick by default",
+    )
+    study.add_argument(
+        "--on", type=known(_a_study), help="put its variants on another study's data"
     )
     study.add_argument("--jobs", type=whole(1), default=1, help="runs at a time")
     check = add("check", _check, "look a study file over: its runs, and what they would cost")
-    check.add_argument("file", type=there("file"))
+    check.add_argument("file", type=there("file"), help="such as studies/quick/study.yaml")
     add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
     for former in ("preset", "experiments"):
         command = add(former, _former, "as it was; now `mscm study`")
-        command.add_argument("words", nargs="*")
-        command.add_argument("--on")
-        command.add_argument("--jobs")
+        command.add_argument("words", nargs="*", help="as it was")
+        command.add_argument("--on", help="as it was")
+        command.add_argument("--jobs", help="as it was")
         command.set_defaults(said=f"mscm {former}")
     strip = add("strip", _strip, "write the digests of code that stages depend on")
     strip.add_argument(
@@ -290,7 +277,7 @@ def _parser() -> Parser:
         ("figures", _figures, "draw results/<study>/figures from the tables"),
         ("reports", _reports, "render the executed notebooks and the index page"),
     ):
-        add(name, call, text).add_argument("study", type=known(_a_study))
+        add(name, call, text).add_argument("study", type=known(_a_study), help="its name")
     add("readme", _readme, "write the results table into README.md")
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
@@ -307,10 +294,10 @@ def _parser() -> Parser:
     )  # fmt: skip
     index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")
     search = add("search", _search, "rank a gallery index for one picture")
-    search.add_argument("folder", type=there("folder"))
-    search.add_argument("image", type=there("file"))
-    search.add_argument("modality", choices=["visible", "infrared"])
-    search.add_argument("--top", type=whole(1), default=10)
+    search.add_argument("folder", type=there("folder"), help="what `mscm index` wrote")
+    search.add_argument("image", type=there("file"), help="a picture of a person")
+    search.add_argument("modality", choices=["visible", "infrared"], help="visible or infrared")
+    search.add_argument("--top", type=whole(1), default=10, help="ranks wanted; 10 by default")
     search.add_argument("--camera", type=whole(1), help="of the picture: follow the camera rule")
     search.add_argument("--identity", type=whole(0), help="of the person: mark right and wrong")
     search.add_argument("--figure", type=Path, help="draw the list into this PNG file")
@@ -323,9 +310,14 @@ def _parser() -> Parser:
     enter.add_argument("name", choices=LICENSED, help="its layout")
     enter.add_argument("root", type=there("folder"), help="its folder")
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
-    emulate.add_argument("name", choices=LICENSED)
+    emulate.add_argument("name", choices=LICENSED, help="the layout")
     emulate.add_argument("root", type=Path, help="a new folder")
-    emulate.add_argument("--scale", choices=["full", "miniature"], default="miniature")
+    emulate.add_argument(
+        "--scale",
+        choices=["full", "miniature"],
+        default="miniature",
+        help="full: with every published count",
+    )
     return parser
 
 
