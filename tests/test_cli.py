@@ -53,8 +53,8 @@ def refused(capsys, line):
         ("doctor regbd .", "regdb"),
         ("run evalute x", "evaluate"),
         ("emulate sysu x --scale minature", "miniature"),
-        ("study quick --job 2 --no", "--on"),
-        ("search a b visible --camra=3", "--camera"),
+        ("study quick --job 2", "--jobs"),
+        ("search tests README.md visible --camra=3", "--camera"),
     ],
 )
 def test_a_misspelt_word_is_met_with_the_right_one(capsys, line, meant):
