@@ -141,18 +141,24 @@ class Experiment:
         found = compare_variants(people, reference, column, gate=self.gate())
         return self._named(found.set_index("variant").reindex(self.study.variants))
 
-    def contrasts(self, metric: str = "mAP") -> pd.DataFrame:
+    def contrasts(self, metric: str = "mAP", world: str = "") -> pd.DataFrame:
         """The contrasts stated in advance whose variants this study has, by their names.
 
-        Columns label and those of `mscm_lib.study.comparison.compare_pairs`; all contrasts count as
-        one family, and are tested apart from the study's other pairs.
+        Args:
+            metric: "mAP" or "R1".
+            world: a dataset, to see whether its people alone say the same; "" for all worlds.
+
+        Returns:
+            Column label, and those of `mscm_lib.study.comparison.compare_pairs`; the contrasts are
+            one family, apart from the study's other pairs.
         """
         known = {name: p for name, p in CONTRASTS.items() if {*p} <= {*self.study.variants}}
         if not self.measured:
             return self.rows(metric).iloc[:0].reindex([*known]).assign(label=[*known])
-        people = self._of(self.identities, "", "")
+        people = self._of(self.identities, world, "")
+        people = people[people["dataset"] == world] if world else people
         column = _MEASURES[self._measure(metric)][0]
-        found = compare_pairs(people, known.values(), column, gate=self.gate())
+        found = compare_pairs(people, known.values(), column, gate=self.gate(world))
         found.insert(0, "label", [*known])
         return found.set_index("label", drop=False)
 

@@ -147,6 +147,22 @@ def test_another_reference_turns_the_sign(roots, monkeypatch):
     assert forth["mean"].equals(back["mean"])
 
 
+def test_contrasts_are_pairs_of_the_table_tested_as_a_family_of_their_own(roots, monkeypatch):
+    monkeypatch.chdir(roots["measured"])
+    experiment = read_experiment("components")
+    found = experiment.contrasts()
+    assert list(found.index) == ["MIMB last", "QCT last", "QFE last"]
+    same = ["difference", "difference_low", "difference_high", "p"]
+    pair = experiment.against("none").loc["mscmnet"]
+    assert found.loc["MIMB last", same].tolist() == pytest.approx(pair[same].tolist())
+    assert found.loc["MIMB last", "detectable"] < pair["detectable"]  # three tests, not seven
+    assert set(found["verdict"]) == {"not trained far enough"}  # the invented accuracy is 0.5
+    assert experiment.contrasts(world=experiment.dataset)[same].equals(found[same])
+    assert read_experiment("alpha").contrasts().empty
+    monkeypatch.chdir(roots["empty"])
+    assert read_experiment("components").contrasts()["difference"].isna().all()
+
+
 def test_what_costs_more_and_gives_less_is_beaten():
     cost = pd.Series({"plain": 1.0, "dear": 3.0, "poor": 2.0, "equal": 1.0})
     accuracy = pd.Series({"plain": 50.0, "dear": 60.0, "poor": 40.0, "equal": 45.0})
