@@ -5,8 +5,8 @@
 Both embed the same packed images at 384x192 with ResNet-50, as often as it takes to have so many,
 passes alternating in one process: this library's `embed_table` (whole batches normalised on the
 device, both stems of one modality, the number format of the device, channels-last) and the plain
-network with per-sample transforms in worker processes that are started before the first pass and
-stay, default memory format, float16 autocast on a GPU and float32 on a CPU.
+network with per-sample transforms in worker processes that are started once and stay, default memory
+format, float16 autocast on a GPU and float32 on a CPU.
 """
 
 from __future__ import annotations

@@ -61,7 +61,9 @@ def main() -> str | None:
         where = library.origin if library else "none"
         return f"""its mscm_lib is not this folder's ({where}): \
 pip install --no-deps --no-build-isolation -e . in it"""
-    print(f"{count} packages differ from requirements.lock" if (count := other_versions()) else "ok")
+    print(
+        f"{count} packages differ from requirements.lock" if (count := other_versions()) else "ok"
+    )
     return None
 
 
