@@ -97,7 +97,7 @@ class Experiment:
             "training": f"{run.epochs} epochs of {run.steps_per_epoch or 'as many as fit'} steps, "
             f"{run.identities_per_batch} people × {run.images_per_identity} images a modality",
             "variants": ", ".join(self.study.variants),
-            "seeds": ", ".join(map(str, self.study.seeds)),
+            "seeds": ", ".join(map(str, self.study.seeds)) or "each world's own",
             "compared with": self.study.reference,
         }
         if self.measured:

@@ -9,7 +9,7 @@ experiment stands on the data of the lab, and can be put on any other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,6 +25,7 @@ from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
 
 READERS = ("generated", "sysu", "regdb", "llcm", "table")
+WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
 OF_THE_VARIANTS = ("variants", "reference", "seeds")
 OF_THE_DATA = ("data", "datasets", "trials", "run")
 KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
@@ -126,7 +127,7 @@ class Study:
         parameters: by variant, in what it departs from the paper's recipe.
         reference: the variant that the others are compared with.
         trials: splits of RegDB; (0,) elsewhere.
-        seeds: of the trainings.
+        seeds: of the trainings; none where each world has one, the seed that it was drawn from.
         run: parameters that all runs share.
         variants_of: the study that the variants come from; "" for its own.
         data_of: the study that the data come from; "" for its own.
@@ -150,8 +151,17 @@ class Study:
         for dataset in self.data:
             for variant in self.variants:
                 for trial in self.trials:
-                    for seed in self.seeds:
+                    for seed in self.seeds_of(dataset):
                         yield RunName(dataset, variant, trial, seed)
+
+    def seeds_of(self, dataset: str) -> tuple[int, ...]:
+        """The seeds that networks on ``dataset`` are trained from; without any, the world's own."""
+        return self.seeds or (int(self.data[dataset].settings.get("seed", 0)),)
+
+    @property
+    def repeats(self) -> int:
+        """How often each network is trained on a dataset and split."""
+        return len(self.seeds) or 1
 
     def config(self, run: RunName) -> RunConfig:
         """A run's parameters, whole."""
@@ -204,7 +214,7 @@ def read_study(path: Path, text: str | None = None) -> Study:
         parameters,
         values["reference"],
         _numbers(f"{where}: trials", values.get("trials", [0])),
-        _numbers(f"{where}: seeds", values["seeds"]),
+        () if values["seeds"] == WORLD else _numbers(f"{where}: seeds", values["seeds"]),
         beside(_run_parameters(f"{where}: run", values["run"]), path.parent),
         values.get("variants_of", ""),
         values.get("data_of", ""),
@@ -214,7 +224,9 @@ def read_study(path: Path, text: str | None = None) -> Study:
             f"{where}: reference = {study.reference!r}: expected one of {list(study.variants)}"
         )
     for definition in study.data.values():
-        splits = {"regdb": range(1, 11), "table": study.trials}.get(definition.reader, (0,))
+        told = definition.settings.get("trials")  # of a table; a number counts galleries instead
+        splits: Sequence[int] = range(1, 11) if definition.reader == "regdb" else (0,)
+        splits = told if isinstance(told, list) else splits
         if wrong := [trial for trial in study.trials if trial not in splits]:
             raise ConfigError(
                 f"{where}: trials = {wrong}: {definition.reader} has {[*splits]} to train on"

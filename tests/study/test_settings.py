@@ -121,6 +121,14 @@ def test_a_study_may_define_its_own_variants():
     assert resolve_run(study, "quick", "mine").backbone == study.run["backbone"]
 
 
+def test_worlds_may_be_trained_on_from_their_own_seeds():
+    world = QUICK["data"]["quick"]
+    worlds = {f"quick-w{n}": world | {"settings": world["settings"] | {"seed": n}} for n in (3, 4)}
+    study = _study(data=worlds, seeds="world")
+    assert study.repeats == 1
+    assert {(run.dataset, run.seed) for run in study.runs()} == {("quick-w3", 3), ("quick-w4", 4)}
+
+
 def test_own_parts_lie_beside_the_study():
     study = _study(variants={"baseline": "b", "mine": {"metric_loss": "my_parts:MyLoss"}})
     config = resolve_run(study, "quick", "mine")
