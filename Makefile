@@ -1,47 +1,49 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-BIN := .venv/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Finds or makes the environment, and runs a command in it.
+IN := bash scripts/setup.sh
+LINT := ruff check . && ruff format --check . && mypy
 PRESET ?= quick
 EXPERIMENT ?=
 ON ?=
 JOBS ?= 1
+WORKERS ?= 2
 
 .PHONY: help setup study preset experiments rehearse book test lint lab lock clean distclean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: ## uv, .venv, kernel, git drivers (every other target does this by itself)
-	@bash scripts/setup.sh
+setup: ## the environment and git's drivers (every other target does this by itself)
+	@$(IN)
 
-study: setup ## make the chosen study: train, evaluate, tables, figures, reports
-	@mscm study --jobs $(JOBS)
+study: ## make the chosen study: train, evaluate, tables, figures, reports
+	@$(IN) mscm study --jobs $(JOBS)
 
-preset: setup ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm (PRESET=components ON=sysu: an experiment on it)
-	@mscm preset $(PRESET) $(if $(ON),--on $(ON))
+preset: ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm (PRESET=components ON=sysu: an experiment on it)
+	@$(IN) mscm preset $(PRESET) $(if $(ON),--on $(ON))
 
-experiments: setup ## make the experiments, or one: make experiments EXPERIMENT=alpha JOBS=2 (hours on a CPU)
-	@mscm experiments $(EXPERIMENT) --jobs $(JOBS)
+experiments: ## make the experiments, or one: make experiments EXPERIMENT=alpha JOBS=2 (hours on a CPU)
+	@$(IN) mscm experiments $(EXPERIMENT) --jobs $(JOBS)
 
-rehearse: setup ## run the paper's three studies on miniature emulated trees
-	@mscm rehearse
+rehearse: ## run the paper's three studies on miniature emulated trees
+	@$(IN) mscm rehearse
 
-book: setup ## a static site of all notebooks, with search: build/book/html/index.html
-	@mscm book
+book: ## a static site of all notebooks, with search: build/book/html/index.html
+	@$(IN) mscm book
 
-test: setup ## lint, types and the whole test suite
-	@bash scripts/test.sh
+test: ## lint, types and the whole test suite
+	@$(IN) bash -c '$(LINT) && pytest -n $(WORKERS)'
 
-lint: setup ## ruff (library and notebooks) and mypy
-	@ruff check . && ruff format --check . && mypy
+lint: ## ruff (library and notebooks) and mypy
+	@$(IN) bash -c '$(LINT)'
 
-lab: setup ## read and run the notebooks in JupyterLab
-	@jupyter lab notebooks
+lab: ## read and run the notebooks in JupyterLab
+	@$(IN) jupyter lab notebooks
 
-lock: setup ## compile requirements.lock and environment.yml from pyproject.toml
-	@bash scripts/lock.sh
+lock: ## compile requirements.lock from pyproject.toml
+	@$(IN) bash scripts/lock.sh
 
 clean: ## remove what can be made again: build/, runs/, packed data, DVC's cache
 	rm -rf build runs data/packed .dvc/cache .dvc/tmp

@@ -1,9 +1,10 @@
-"""The lock, environment.yml and pyproject.toml say the same thing, and name no address."""
+"""The lock, environment.yml and pyproject.toml belong together, and name no address."""
 
+import ast
 import re
-import runpy
 import subprocess
 import tomllib
+from importlib.metadata import packages_distributions
 
 import yaml
 from packaging.requirements import Requirement
@@ -13,7 +14,7 @@ from mscm_lib.paths import project_root
 
 ROOT = project_root()
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-CONDA = runpy.run_path(str(ROOT / "scripts" / "conda_environment.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def test_every_locked_file_has_a_hash_and_no_address():
@@ -25,11 +26,10 @@ def test_every_locked_file_has_a_hash_and_no_address():
 
 
 def test_the_lock_satisfies_every_declared_dependency():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
     locked: dict[str, list[Requirement]] = {}
-    for line in CONDA["pins"](LOCK):
-        requirement = Requirement(line)
+    for line in re.findall(r"^[A-Za-z0-9].*$", LOCK, re.MULTILINE):
+        requirement = Requirement(line.rstrip(" \\"))
         locked.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     for text in declared:
         wanted = Requirement(text)
@@ -39,17 +39,64 @@ def test_the_lock_satisfies_every_declared_dependency():
             assert wanted.specifier.contains(next(iter(pin.specifier)).version)
 
 
-def test_conda_users_get_the_same_pins():
-    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
-    assert text == CONDA["environment"](LOCK), "run make lock"
-    pip = next(d for d in yaml.safe_load(text)["dependencies"] if isinstance(d, dict))["pip"]
-    assert pip == CONDA["pins"](LOCK)
+def test_conda_users_get_the_lock_with_its_hashes():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    *plain, pip = conda["dependencies"]
+    assert plain == [f"python {PROJECT['requires-python']}", "pip"]
+    assert pip == {"pip": ["-r requirements.lock"]}  # read from beside environment.yml
+
+
+def test_the_library_says_that_it_is_typed():
+    assert (ROOT / "mscm_lib" / "py.typed").is_file()
+
+
+def test_what_only_tests_import_is_for_development():
+    """And what the library imports is not."""
+    declared = {
+        kind: {canonicalize_name(Requirement(text).name) for text in texts}
+        for kind, texts in {
+            "run": PROJECT["dependencies"],
+            "dev": PROJECT["optional-dependencies"]["dev"],
+        }.items()
+    }
+    assert not declared["run"] & declared["dev"]
+    owners = packages_distributions()
+
+    def imported(folder):
+        trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]
+        names = {
+            name.split(".")[0]
+            for node in (n for tree in trees for n in ast.walk(tree))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom) and node.module and not node.level
+                else []
+            )
+        }
+        return {canonicalize_name(owner) for name in names for owner in owners.get(name, [])}
+
+    library, tests = imported(ROOT / "mscm_lib"), imported(ROOT / "tests")
+    assert library - {"mscm-study"} <= declared["run"] | {"jupyter-server-mathjax"}
+    assert not declared["run"] & (tests - library) - {"papermill", "dvc"}
+    assert tests - {"mscm-study"} <= declared["run"] | declared["dev"]
 
 
 def test_git_keeps_outputs_out_and_shows_cells():
     attributes = (ROOT / ".gitattributes").read_text()
     assert "notebooks/*.ipynb filter=nbstripout diff=jupyternotebook merge=jupyternotebook" in (
         attributes
+    )
+
+
+def test_continuous_integration_runs_the_two_commands_of_the_readme_in_order():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    two = re.search(r"## Two commands\n.*?```\n(.*?)```", readme, re.DOTALL)
+    commands = [line.split("#")[0].strip() for line in two[1].splitlines()]
+    run = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert (
+        [line for line in run if line.startswith("make")] == commands == ["make study", "make test"]
     )
 
 
