@@ -4,8 +4,7 @@ SHELL := bash
 # Finds or makes the environment, and runs a command in it.
 IN := bash scripts/setup.sh
 LINT := ruff check . && ruff format --check . && mypy
-PRESET ?= quick
-EXPERIMENT ?=
+STUDY ?= quick
 ON ?=
 JOBS ?= 1
 WORKERS ?= 2
@@ -18,14 +17,11 @@ help: ## what can be made
 setup: ## the environment and git's drivers (every other target does this by itself)
 	@$(IN)
 
-study: ## make the chosen study: train, evaluate, tables, figures, reports
-	@$(IN) mscm study --jobs $(JOBS)
+study: ## make a study: train, evaluate, tables, figures, pages (STUDY=components ON=sysu JOBS=2)
+	@$(IN) mscm study $(STUDY) $(if $(ON),--on $(ON)) --jobs $(JOBS)
 
-preset: ## choose what `make study` makes: make preset PRESET=quick|full|sysu|regdb|llcm (PRESET=components ON=sysu: an experiment on it)
-	@$(IN) mscm preset $(PRESET) $(if $(ON),--on $(ON))
-
-experiments: ## make the experiments, or one: make experiments EXPERIMENT=alpha JOBS=2 (hours on a CPU)
-	@$(IN) mscm experiments $(EXPERIMENT) --jobs $(JOBS)
+preset experiments:
+	@echo "make $@ is now: make study STUDY=$(or $(PRESET),$(EXPERIMENT),quick)$(if $(ON), ON=$(ON))"; exit 2
 
 rehearse: ## run the paper's three studies on miniature emulated trees
 	@$(IN) mscm rehearse

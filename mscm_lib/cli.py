@@ -3,64 +3,102 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from mscm_lib import __version__
+from mscm_lib.arguments import Parser, known, there, whole
 from mscm_lib.errors import StudyError
 from mscm_lib.paths import project_root, resolve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; a `StudyError` becomes one line on standard error and exit status 2."""
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack a character
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse(arguments)
     try:
-        return options.call(options) or 0
+        status = options.call(options) or 0
+        sys.stdout.flush()
+        return status
     except StudyError as error:
-        print(f"error: {error}", file=sys.stderr)
+        said = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", str(error))  # a library's own colours
+        print(f"error: {said}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever reads has enough: mscm search ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+LICENSED = ["sysu", "regdb", "llcm"]
+RUN = """\
+This is what DVC calls: `make study` runs every stage that is missing, in order. By hand it makes one
+stage again, after those that it needs, and `dvc commit` then takes its outputs into dvc.lock:
+
+  train NAME       notebooks/10_train.ipynb with plan/NAME/train.yaml   -> runs/train/NAME
+  evaluate NAME    notebooks/20_evaluate.ipynb on what was trained      -> runs/evaluate/NAME
+  reference DATA   notebooks/21_reference_rankings.ipynb, no training   -> runs/reference/DATA
+
+The executed notebook is in runs/notebooks. `mscm check studies/quick/study.yaml` lists a study's runs."""
 
 
 def _study(options: argparse.Namespace) -> int:
-    from mscm_lib.study.entry import check_sources
-    from mscm_lib.study.pipeline import repro, repro_side_by_side
-    from mscm_lib.study.settings import load_study
+    from mscm_lib.study.settings import write_study_on
 
-    study = load_study()
-    check_sources(study)
+    study = write_study_on(options.name, options.on or "")
+    from mscm_lib.study.changes import told
+    from mscm_lib.study.pipeline import make
+
     began = time.monotonic()
-    print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro")
-    if options.targets:
-        repro("the study", options.targets)
-    else:
-        repro_side_by_side("the study", study, options.jobs)
-    minutes = (time.monotonic() - began) / 60
+    print(f"{study.title}: {sum(1 for _ in study.runs())} runs; dvc repro", flush=True)
+    make(study, options.jobs)
     folder = f"results/{study.name}"
-    print(f"\nDone in {minutes:.1f} min. Where to look:")
+    print(f"\nDone in {(time.monotonic() - began) / 60:.1f} min.\n\n{told(study.name)}")
+    print("\nWhere to look:")
     print(f"  {folder}/reports/index.html   every table, figure and executed notebook")
     print(f"  {folder}/tables/summary.md    the results table")
     print("  make lab                      read and run the notebooks")
     return 0
 
 
-def _preset(options: argparse.Namespace) -> int:
-    from mscm_lib.files import write_text
-    from mscm_lib.study.presets import preset_path, study_text, study_text_on
-    from mscm_lib.study.settings import check_study
+def _check(options: argparse.Namespace) -> None:
+    from mscm_lib.study.plan import described
+    from mscm_lib.study.settings import read_study
 
-    path = preset_path(options.name)
-    text = study_text_on(options.name, options.on) if options.on else study_text(path)
-    study = check_study(path, text)
-    write_text(resolve("params.yaml"), text)
-    print(f"params.yaml now describes: {study.title}. Make it with: make study")
-    return 0
+    print(described(read_study(options.file.absolute())))
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from mscm_lib.study.plan import write_plan
+
+    changed = write_plan()
+    print("\n".join(changed) if changed else "The plan is up to date with studies/.")
+
+
+def _former(options: argparse.Namespace) -> int:
+    names = " ".join(options.words) or "quick"
+    on = f" ON={options.on}" if getattr(options, "on", None) else ""
+    print(f"error: {options.said} is now: make study STUDY={names}{on}", file=sys.stderr)
+    return 2
 
 
 def _strip(options: argparse.Namespace) -> None:
-    from mscm_lib.study.strip import strip_all
+    from mscm_lib.study.code import write_code, write_own_code
+    from mscm_lib.study.settings import load_study
 
-    strip_all(resolve("build/stripped"))
+    if options.study:
+        write_own_code(load_study(options.study))
+    else:
+        write_code()
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -72,25 +110,25 @@ def _prepare(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from mscm_lib.study.stages import run_stage
 
-    run_stage(options.notebook, options.dataset, options.variant, options.trial, options.seed)
+    run_stage(options.stage, options.name)
 
 
 def _tables(options: argparse.Namespace) -> None:
     from mscm_lib.study.tables import write_tables
 
-    write_tables()
+    write_tables(options.study)
 
 
 def _figures(options: argparse.Namespace) -> None:
     from mscm_lib.reports.figures import write_figures
 
-    write_figures()
+    write_figures(options.study)
 
 
 def _reports(options: argparse.Namespace) -> None:
     from mscm_lib.reports.pages import write_reports
 
-    write_reports()
+    write_reports(options.study)
 
 
 def _book(options: argparse.Namespace) -> None:
@@ -105,12 +143,6 @@ def _rehearse(options: argparse.Namespace) -> None:
     rehearse(options.names or ("sysu", "regdb", "llcm"))
 
 
-def _experiments(options: argparse.Namespace) -> None:
-    from mscm_lib.study.experiments import run_experiments
-
-    run_experiments(options.names, options.jobs)
-
-
 def _readme(options: argparse.Namespace) -> None:
     from mscm_lib.reports.readme import refresh
 
@@ -123,21 +155,20 @@ def _enter(options: argparse.Namespace) -> None:
     pointer = enter(options.name, options.root)
     print(
         f"\nEntered. {pointer.relative_to(project_root())} pins it for git; DVC will never push it."
-        f"\nNow: make preset PRESET={options.name} && make study"
+        f"\nNow: make study STUDY={options.name}"
     )
 
 
 def _index(options: argparse.Namespace) -> None:
+    from mscm_lib.config import RunConfig
     from mscm_lib.retrieval import build_index
-    from mscm_lib.study.settings import RunName, find_study, resolve_run
+    from mscm_lib.study.plan import planned
 
-    run = RunName(options.dataset, options.variant, options.trial, options.seed)
-    own = {"trial": run.trial, "seed": run.seed}
-    config = resolve_run(find_study(run.dataset), run.dataset, run.variant, own)
-    folder = options.out or Path("build/index") / run.folder
-    weights = resolve(f"runs/train/{run.folder}/model.safetensors")
+    config = RunConfig.from_mapping(planned(options.run, "evaluate"))
+    folder = options.out or Path("build/index") / options.run
+    weights = resolve(f"runs/train/{options.run}/model.safetensors")
     index = build_index(config, weights, resolve(folder), options.search, options.method)
-    print(f"{len(index):,} images of {run.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
+    print(f"{len(index):,} images of {config.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
 
 
 def _search(options: argparse.Namespace) -> None:
@@ -164,8 +195,10 @@ def _search(options: argparse.Namespace) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     from mscm_lib.data.doctor import diagnose
+    from mscm_lib.study.entry import uses_of
 
-    diagnosis = diagnose(options.name, options.root)
+    uses = uses_of(options.name) if options.name in LICENSED else None
+    diagnosis = diagnose(options.name, options.root, uses=uses, settings=_settings(options))
     print(diagnosis.render())
     return 0 if diagnosis.healthy else 1
 
@@ -173,72 +206,129 @@ def _doctor(options: argparse.Namespace) -> int:
 def _emulate(options: argparse.Namespace) -> None:
     from mscm_lib.data.emulate import emulate
 
-    emulate(options.name, options.root, scale=options.scale)
+    settings = _settings(options)
+    print(emulate(options.name, options.root, scale=options.scale, settings=settings))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mscm", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
+def _settings(options: argparse.Namespace) -> Mapping[str, Any] | None:
+    """How a table is read: what the study says that defines the data."""
+    from mscm_lib.study.settings import find_study
 
-    def add(name: str, call: object, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(call=call)
+    return find_study(options.data).data[options.data].settings if options.data else None
+
+
+def _a_study(name: str) -> None:
+    from mscm_lib.study.settings import study_path
+
+    study_path(name)
+
+
+def _a_run(name: str) -> None:
+    from mscm_lib.study.plan import planned
+
+    planned(name, "evaluate")
+
+
+def _help(options: argparse.Namespace) -> None:
+    options.parser.print_help()
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="mscm", description="A study of MSCMNet: make it, look into it, search with it."
+    )
+    parser.add_argument("--version", action="version", version=f"mscm {__version__}")
+    parser.set_defaults(call=_help, parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="command", dest="command")
+
+    def add(name: str, call: object, text: str, more: str = "") -> Parser:
+        command: Parser = commands.add_parser(name, help=text, description=f"{text}\n\n{more}")
+        command.set_defaults(call=call, parser=command)
         return command
 
-    study = add("study", _study, "make the chosen study with DVC")
-    study.add_argument("targets", nargs="*", help="stages to make; all when none is named")
-    study.add_argument("--jobs", type=int, default=1, help="runs at a time, when all are made")
-    preset = add("preset", _preset, "choose a study")
-    preset.add_argument("name")
-    preset.add_argument("--on", help="put an experiment on this preset's data, such as sysu")
-    add("strip", _strip, "write the stripped copies that stages depend on")
-    add("prepare", _prepare, "pack a dataset's images").add_argument("dataset")
-    run = add("run", _run, "execute one notebook as a pipeline stage")
-    run.add_argument("notebook")
-    run.add_argument("dataset")
-    run.add_argument("variant", nargs="?", default="mscmnet")
-    run.add_argument("trial", nargs="?", type=int, default=0)
-    run.add_argument("seed", nargs="?", type=int, default=0)
-    add("tables", _tables, "collect the runs' metrics into results/<study>/tables")
-    add("figures", _figures, "draw results/<study>/figures from the tables")
-    add("reports", _reports, "render the executed notebooks and the index page")
+    study = add("study", _study, "make a study with DVC: studies/<name>/study.yaml")
+    study.add_argument(
+        "name",
+        nargs="?",
+        default="quick",
+        type=known(_a_study),
+        help="of a study in studies/; quick by default",
+    )
+    study.add_argument(
+        "--on", type=known(_a_study), help="put its variants on another study's data"
+    )
+    study.add_argument("--jobs", type=whole(1), default=1, help="runs at a time")
+    check = add("check", _check, "look a study file over: its runs, and what they would cost")
+    check.add_argument("file", type=there("file"), help="such as studies/quick/study.yaml")
+    add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
+    for former in ("preset", "experiments"):
+        command = add(former, _former, "as it was; now `mscm study`")
+        command.add_argument("words", nargs="*", help="as it was")
+        command.add_argument("--on", help="as it was")
+        command.add_argument("--jobs", help="as it was")
+        command.set_defaults(said=f"mscm {former}")
+    strip = add("strip", _strip, "write the digests of code that stages depend on")
+    strip.add_argument(
+        "study", nargs="?", type=known(_a_study), help="whose own parts' digests to write"
+    )
+    add("prepare", _prepare, "pack a dataset's images").add_argument(
+        "dataset", help="of the plan, such as quick"
+    )
+    run = add("run", _run, "execute one notebook as a pipeline stage", RUN)
+    run.add_argument(
+        "stage", choices=["train", "evaluate", "reference"], help="train, evaluate or reference"
+    )
+    run.add_argument(
+        "name", help="a run of the plan, such as quick-mscmnet-t0-s0; of reference, a dataset"
+    )
+    for name, call, text in (
+        ("tables", _tables, "collect a study's runs into results/<study>/tables"),
+        ("figures", _figures, "draw results/<study>/figures from the tables"),
+        ("reports", _reports, "render the executed notebooks and the index page"),
+    ):
+        add(name, call, text).add_argument("study", type=known(_a_study), help="its name")
     add("readme", _readme, "write the results table into README.md")
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
-    rehearse.add_argument("names", nargs="*", help="sysu, regdb, llcm; all when none is named")
-    experiments = add("experiments", _experiments, "make the experiments on the generated people")
-    experiments.add_argument(
-        "names", nargs="*", help="presets on _lab.yaml; all when none is named"
-    )
-    experiments.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    rehearse.add_argument(
+        "names", nargs="*", choices=LICENSED, metavar="dataset",
+        help="sysu, regdb, llcm; all when none is named",
+    )  # fmt: skip
     index = add("index", _index, "keep a finished run's gallery as an index to search in")
-    index.add_argument("dataset")
-    index.add_argument("variant", nargs="?", default="mscmnet")
-    index.add_argument("trial", nargs="?", type=int, default=0)
-    index.add_argument("seed", nargs="?", type=int, default=0)
+    index.add_argument("run", type=known(_a_run), help="such as quick-mscmnet-t0-s0")
     index.add_argument("--search", help="whose gallery; the dataset's first search by default")
-    index.add_argument("--method", default="exact", help="exact, or approximate for millions")
+    index.add_argument(
+        "--method", choices=["exact", "approximate"], default="exact",
+        help="exact, or approximate for millions",
+    )  # fmt: skip
     index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")
     search = add("search", _search, "rank a gallery index for one picture")
-    search.add_argument("folder", type=Path)
-    search.add_argument("image", type=Path)
-    search.add_argument("modality", choices=["visible", "infrared"])
-    search.add_argument("--top", type=int, default=10)
-    search.add_argument("--camera", type=int, help="of the picture: follow the camera rule")
-    search.add_argument("--identity", type=int, help="of the person: mark right and wrong")
+    search.add_argument("folder", type=there("folder"), help="what `mscm index` wrote")
+    search.add_argument("image", type=there("file"), help="a picture of a person")
+    search.add_argument("modality", choices=["visible", "infrared"], help="visible or infrared")
+    search.add_argument("--top", type=whole(1), default=10, help="ranks wanted; 10 by default")
+    search.add_argument("--camera", type=whole(1), help="of the picture: follow the camera rule")
+    search.add_argument("--identity", type=whole(0), help="of the person: mark right and wrong")
     search.add_argument("--figure", type=Path, help="draw the list into this PNG file")
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
     )
-    doctor.add_argument("name", choices=["sysu", "regdb", "llcm", "generated"])
-    doctor.add_argument("root", type=Path)
+    doctor.add_argument("name", choices=[*LICENSED, "table", "generated"], help="its layout")
+    doctor.add_argument("root", type=there("folder", "file"), help="its folder, or its table")
+    doctor.add_argument("--data", help="of a study: a table is read as its settings there say")
     enter = add("enter", _enter, "take a real dataset into the study: look it over, track it")
-    enter.add_argument("name", choices=["sysu", "regdb", "llcm"])
-    enter.add_argument("root", type=Path)
+    enter.add_argument("name", choices=LICENSED, help="its layout")
+    enter.add_argument("root", type=there("folder"), help="its folder")
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
-    emulate.add_argument("name", choices=["sysu", "regdb", "llcm"])
-    emulate.add_argument("root", type=Path)
-    emulate.add_argument("--scale", choices=["full", "miniature"], default="miniature")
+    emulate.add_argument("name", choices=[*LICENSED, "table"], help="the layout")
+    emulate.add_argument("root", type=Path, help="a new folder")
+    emulate.add_argument("--data", help="of a study: a table is laid out as its settings there say")
+    emulate.add_argument(
+        "--scale",
+        choices=["full", "miniature"],
+        default="miniature",
+        help="full: with every published count",
+    )
     return parser
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mscm_lib.errors import ConfigError
+from mscm_lib.own_parts import is_own
 from mscm_lib.settings import SETTINGS, choices
 
 Streams = Literal["quadruple-unshared", "quadruple-shared", "dual"]
@@ -25,15 +26,42 @@ MetricLoss = Literal[
     "qct",
     "triplet",
     "weighted-triplet",
+    "squared-triplet",
     "center",
     "center-triplet",
     "hetero-center",
     "hetero-center-triplet",
+    "tri-directional",
     "none",
 ]
+METRIC_LOSSES = {
+    "qct": "quadruple_center",
+    "triplet": "batch_hard",
+    "weighted-triplet": "weighted_triplet",
+    "squared-triplet": "squared_triplet",
+    "center": "center",
+    "center-triplet": "center_triplet",
+    "hetero-center": "hetero_center",
+    "hetero-center-triplet": "hetero_center_triplet",
+    "tri-directional": "tri_directional",
+}
+"""The module of `mscm_lib.losses` that holds each metric loss."""
 Pairing = Literal["cross", "parallel", "own"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ALB_SOURCES = ("stem", "layer1", "layer2", "layer3")
+EVALUATION = ("feature", "mix_weight", "draw", "shots", "gallery_trials", "flip", "rerank")
+"""Parameters that evaluation alone reads."""
+WATCHING = ("tensorboard",)
+"""Parameters that change no result."""
+FEWER_VIEWS = {2: ("dual",), 3: ("dual", "quadruple-shared")}
+"""The layouts of streams that train with fewer than four views: no stem of theirs stays idle."""
+VIEWS_OF_LOSS = {
+    "qct": (4,),
+    "hetero-center": (2, 4),
+    "hetero-center-triplet": (2, 4),
+    "tri-directional": (3,),
+}
+"""The numbers of views that a metric loss can tell the modalities of; all, where not listed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +74,7 @@ class RunConfig:
     `from_mapping` takes the release's side of all of them (see `mscm_lib.settings`).
     """
 
-    # --- data: a key of params.yaml's `data` section; the folder of its packed arrays ("" = default)
+    # --- data: a key of a study's `data` section; the folder of its packed arrays ("" = default)
     dataset: str = "quick"
     data_folder: str = ""
     trial: int = 0  # RegDB's split (1-10); other datasets train once and keep 0
@@ -58,13 +86,15 @@ class RunConfig:
     backbone: str = "resnet50"
     weights: str = "imagenet"  # "imagenet", "none", or the path of a local state dict
     streams: Streams = "quadruple-unshared"
-    views: Literal[2, 4] = 4  # 4: global and channel views; 2: global views only
-    multi_scale: MultiScale = "mimb"
+    # 4: global and channel views; 2: global views only; 3: those and the visible channel view
+    views: Literal[2, 3, 4] = 4
+    # of MultiScale, or your own "studies/mine/my_parts.py:MyBlock"; so, too, backbone and metric_loss
+    multi_scale: str = "mimb"
     alb_sources: tuple[str, ...] = ALB_SOURCES
     head_dim: int = 0  # positions an ALB head sees; 0: 9, or the divisor of H*W nearest to it
     non_local: bool = True
     # --- loss
-    metric_loss: MetricLoss = "qct"
+    metric_loss: str = "qct"  # of MetricLoss, or your own
     metric_weight: float = 1.0
     margin: float = 0.7  # of QCT; the release fixes 0.7 and ignores its command line's
     alpha: float = 0.05  # paper 0.05; release 0: its quadruple-center term is off
@@ -95,6 +125,9 @@ class RunConfig:
     random_erasing: bool = True
     random_grayscale: bool = True  # V_g
     channel_exchange: bool = True  # V_c
+    gray_bridge: bool = (
+        False  # V_c is V_g in gray, pixel by pixel: a modality between the two (HAT)
+    )
     infrared_mix: bool = True  # I_g
     infrared_scaling: bool = True  # I_c: brightness and per-channel scaling
     # --- validation and choice of the epoch
@@ -147,6 +180,16 @@ class RunConfig:
         values = dataclasses.asdict(self)
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
+    def training(self) -> dict[str, Any]:
+        """Plain values of the parameters that the weights depend on."""
+        tested = ("draw",) if self.selection == "best-test" else ()  # on the test gallery's draw
+        left_out = {*EVALUATION, *WATCHING} - {*tested}
+        return {key: value for key, value in self.as_dict().items() if key not in left_out}
+
+    def evaluation(self) -> dict[str, Any]:
+        """Plain values of the parameters that evaluation alone reads."""
+        return {key: value for key, value in self.as_dict().items() if key in EVALUATION}
+
     def replace(self, **changes: Any) -> RunConfig:
         """A validated copy with ``changes``."""
         return RunConfig.from_mapping(self.as_dict(), changes)
@@ -175,7 +218,7 @@ def _coerce(key: str, value: Any, hint: Any) -> Any:
         return _coerce_tuple(key, value, typing.get_args(hint)[0])
     if isinstance(origin, types.UnionType):
         raise TypeError(f"{key}: union types are not supported in a configuration")
-    return _coerce_scalar(key, value, hint)
+    return coerce(key, value, hint)
 
 
 def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
@@ -184,10 +227,11 @@ def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
         value = [part.strip() for part in value]
     if not isinstance(value, (list, tuple)):
         raise ConfigError(f"{key} = {value!r}: expected a list of {item.__name__}")
-    return tuple(_coerce_scalar(key, part, item) for part in value)
+    return tuple(coerce(key, part, item) for part in value)
 
 
-def _coerce_scalar(key: str, value: Any, kind: type) -> Any:
+def coerce(key: str, value: Any, kind: type) -> Any:
+    """``value`` as text, number or truth value; raises `ConfigError` where it is none."""
     if kind is bool:
         if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"
@@ -246,15 +290,29 @@ def _check(config: RunConfig) -> None:
 
 
 def _check_network(config: RunConfig) -> None:
+    for key, names in (("multi_scale", MultiScale), ("metric_loss", MetricLoss)):
+        value, known = getattr(config, key), typing.get_args(names)
+        if value not in known and not is_own(value):
+            raise ConfigError(
+                f"{key} = {value!r}: expected one of {', '.join(map(repr, known))}, or the path of a "
+                "Python file of yours and a name in it, 'studies/mine/my_parts.py:MyPart'"
+            )
     if not config.alb_sources or len(set(config.alb_sources)) != len(config.alb_sources):
         raise ConfigError(f"alb_sources = {config.alb_sources!r}: expected one to four, no repeats")
     for source in config.alb_sources:
         if source not in ALB_SOURCES:
             raise ConfigError(unknown_key("ALB source", source, list(ALB_SOURCES)))
-    if config.views == 2 and config.streams != "dual":
-        raise ConfigError(f"views = 2 needs streams = 'dual', not {config.streams!r}")
-    if config.views == 2 and config.metric_loss == "qct":
-        raise ConfigError("metric_loss = 'qct' needs views = 4: its centers are over four streams")
+    if config.views < 4 and config.streams not in FEWER_VIEWS[config.views]:
+        raise ConfigError(
+            f"views = {config.views} needs streams = {' or '.join(map(repr, FEWER_VIEWS[config.views]))}"
+            f", not {config.streams!r}"
+        )
+    needed = VIEWS_OF_LOSS.get(config.metric_loss, (2, 3, 4))
+    if config.views not in needed:
+        raise ConfigError(
+            f"metric_loss = {config.metric_loss!r} needs views = {' or '.join(map(str, needed))}, "
+            f"not {config.views}"
+        )
     positions = (config.height // 16) * (config.width // 16)
     if config.head_dim == 0:
         object.__setattr__(config, "head_dim", nearest_divisor(positions, 9))

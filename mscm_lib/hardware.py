@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -61,6 +61,11 @@ class Hardware:
             return torch.cuda.get_device_name(self.device)
         return self.device.type
 
+    def record(self) -> dict[str, Any]:
+        """What stands beside every figure: device, number format, and whether TF32 is on."""
+        tf32 = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+        return {"device": self.name, "precision": self.precision, "tf32": tf32}
+
 
 def choose_hardware(config: RunConfig) -> Hardware:
     """The device and number format that ``config`` asks for, or the best ones here.
@@ -72,10 +77,17 @@ def choose_hardware(config: RunConfig) -> Hardware:
     convolutions that make them return what was in memory before (oneDNN's on AMX, as PyTorch 2.13
     ships it; wider ones are right).
 
+    For the whole process a chosen GPU becomes the current one, which seeds and events without a
+    device are meant for, and float32 is float32: convolutions and products leave TF32.
+
     Raises:
         ConfigError: the device is unknown or absent, or cannot compute in the format.
     """
     device = _choose_device(config.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
     dtype = _choose_dtype(config.precision, device, config.width // STRIDE)
     return Hardware(device, dtype, config.channels_last)
 
@@ -83,7 +95,7 @@ def choose_hardware(config: RunConfig) -> Hardware:
 def native_bfloat16(device: torch.device) -> bool:
     """Whether ``device`` has instructions for bfloat16 products."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 

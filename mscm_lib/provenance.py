@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
 from mscm_lib.config import RunConfig
-from mscm_lib.paths import project_root
 
-MODULES_BEHIND_WEIGHTS = (
-    "config.py",
-    "data",
-    "models",
-    "losses",
-    "metrics",
-    "evaluation",
-    "training",
-)
+COMMAND = "MSCM_COMMAND"
+"""The environment variable by which a kernel knows the command that it runs for."""
 
 
 def provenance(
@@ -43,9 +37,9 @@ def provenance(
         device: what it was computed on.
 
     Returns:
-        Plain values: ``commit`` (with "-dirty" where tracked files were changed, "unknown" outside
-        git), ``command``, ``parameters``, ``seed``, ``dataset_fingerprint``, ``device``,
-        ``processor``, ``threads``, ``system`` and ``versions``. There is no date in it.
+        Plain values: ``commit`` (see `commit`), ``command``, ``parameters``, ``seed``,
+        ``dataset_fingerprint``, ``device``, ``processor``, ``threads``, ``system`` and ``versions``.
+        There is no date in it.
     """
     parameters = config.as_dict() if isinstance(config, RunConfig) else dict(config)
     device = torch.device(device)
@@ -64,19 +58,34 @@ def provenance(
 
 
 def commit() -> str:
-    """The commit that the library's source stands at; "unknown" outside a git checkout."""
-    root = project_root()
-    head = _git(root, "rev-parse", "HEAD")
-    if not head:
+    """The commit that the library's own source stands at; "-dirty" where it differs from it.
+
+    "unknown" where no git repository tracks that source, as in an installed copy below the working
+    tree of another project.
+    """
+    package = Path(__file__).resolve().parent
+    if not _git(package, "ls-files", "--error-unmatch", "--", "__init__.py"):
         return "unknown"
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "mscm_lib")
-    return f"{head}-dirty" if changed else head
+    head = _git(package, "rev-parse", "HEAD")
+    changed = _git(package, "status", "--porcelain", "--", ".")
+    return f"{head}-dirty" if changed else head or "unknown"
 
 
 def command() -> str:
-    """The command line of this process, without the machine's own folders."""
-    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-    return " ".join([program, *sys.argv[1:]])
+    """The command that makes the result, without the machine's own folders.
+
+    Of a notebook, what the pipeline calls it by, or the command line that started its kernel.
+    """
+    if os.environ.get(COMMAND):
+        return os.environ[COMMAND]
+    words = sys.argv
+    if Path(words[0]).stem == "ipykernel_launcher":
+        with suppress(psutil.Error):
+            words = psutil.Process().parent().cmdline()  # type: ignore[union-attr]
+        if len(words) > 1 and Path(words[0]).stem.startswith("python"):
+            words = words[1:]
+    program = Path(words[0]).name if words and words[0] else "python"
+    return " ".join([program, *words[1:]])
 
 
 def processor() -> str:
@@ -98,18 +107,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return {**found, "torch": torch.__version__}
-
-
-def code_digest() -> str:
-    """SHA-256 over the source of all modules that a run's weights can depend on."""
-    root = Path(__file__).resolve().parent
-    digest = hashlib.sha256()
-    for name in MODULES_BEHIND_WEIGHTS:
-        place = root / name
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -2,7 +2,7 @@
 
 Where the authors' release departs from their paper, or from good practice, `DEPARTURES` says by
 which parameter each side is chosen here, or why there is nothing to choose. One parameter chooses
-them all: ``setting: released`` in params.yaml's ``run`` or in a variant, ``-p setting released``
+them all: ``setting: released`` in a study's ``run`` or in a variant, ``-p setting released``
 for a notebook, ``RunConfig.from_mapping({"setting": "released"})`` in Python.
 """
 

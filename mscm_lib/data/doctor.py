@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import read_tree
-from mscm_lib.data.findings import SEVERITIES, Finding, Findings
-from mscm_lib.data.images import ImageFault, read_image
+from mscm_lib.data.findings import SEVERITIES, Finding, Findings, Uses
+from mscm_lib.data.images import ImageFault, look_into
 from mscm_lib.data.listing import scan
 from mscm_lib.data.packed_images import PackedImages
 from mscm_lib.data.progress import available_cores, progress_bar
 from mscm_lib.data.published_counts import Count, dataset_counts
+from mscm_lib.data.recognise import OWN, TITLES, emulated_scale
 from mscm_lib.errors import StudyError
 
 _SHOWN = 8  # findings of one kind that the rendered text lists
@@ -36,6 +38,7 @@ class Diagnosis:
         findings: every problem, the worst first.
         counts: what is there beside what is published.
         checked: images that were looked into.
+        emulated: the scale, where the tree was written by `mscm_lib.data.emulate`; else "".
     """
 
     name: str
@@ -43,6 +46,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     counts: tuple[Count, ...]
     checked: int
+    emulated: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -67,7 +71,8 @@ class Diagnosis:
 
     def render(self) -> str:
         """The diagnosis as text for a terminal: counts, then findings with their remedies."""
-        lines = [f"{self.name} in {self.root}: {self.checked} image files looked into", ""]
+        kind = f"{self.name}, emulated ({self.emulated})," if self.emulated else self.name
+        lines = [f"{kind} in {self.root}: {self.checked} image files looked into", ""]
         if self.counts:
             width = max(len(count.what) for count in self.counts)
             lines.append(f"  {'':{width}}  {'found':>8}  {'published':>9}")
@@ -109,21 +114,33 @@ class Diagnosis:
             yield ""
 
 
-def diagnose(name: str, root: Path | str, decode: bool = True, progress: bool = True) -> Diagnosis:
+def diagnose(
+    name: str,
+    root: Path | str,
+    decode: bool = True,
+    progress: bool = True,
+    uses: Uses | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Diagnosis:
     """Look a dataset over; broken data become findings and never an exception.
 
     Args:
-        name: ``sysu``, ``regdb``, ``llcm``, or ``generated`` for a folder of packed arrays.
+        name: ``sysu``, ``regdb``, ``llcm``, ``table``, or ``generated`` for packed arrays.
         root: the dataset's folder.
         decode: decode every image; False looks at their headers alone, which is faster.
         progress: show a bar on stderr.
+        uses: gallery draws and splits in use; what only others need is a warning when it is broken.
+            None: all are in use.
+        settings: the protocol of a ``table``; see `mscm_lib.data.table_protocol`.
 
     Raises:
-        ConfigError: an unknown name.
+        ConfigError: an unknown name, or wrong settings.
     """
     root = Path(root).expanduser()
     findings = Findings()
-    dataset = read_tree(name, root, findings)
+    dataset = read_tree(name, root, findings, settings)
+    emulated = emulated_scale(root)
+    title = TITLES.get(name, OWN)
     counts: list[Count] = []
     checked = 0
     if dataset is not None:
@@ -131,28 +148,47 @@ def diagnose(name: str, root: Path | str, decode: bool = True, progress: bool = 
         look = _look_into_arrays if name == "generated" else _look_into_files
         checked = look(dataset, decode, progress, findings)
         differing = sum(not count.agrees for count in counts)
-        if differing:
+        if emulated:
+            findings.warning(
+                ".",
+                f"is an emulated tree: drawn people in the layout of {title}"
+                + (
+                    f", {differing} of {len(counts)} counts not the published ones"
+                    * bool(differing)
+                ),
+                f"nothing has to be done; its figures say nothing about {title}",
+            )
+        elif differing:
             findings.warning(
                 ".",
                 f"{differing} of {len(counts)} counts are not the published ones",
                 "complete the dataset, or do not put its figures beside published ones",
             )
-    order = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-    return Diagnosis(name, root, tuple(order), tuple(counts), checked)
+    weighed = [finding.weighed(uses or {}) for finding in findings]
+    order = sorted(weighed, key=lambda finding: SEVERITIES.index(finding.severity))
+    return Diagnosis(name, root, tuple(order), tuple(counts), checked, emulated)
 
 
 def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, findings: Findings) -> int:
     """Read every image below the root; what no list names is a warning at most."""
     infrared = dict(zip(dataset.images.paths, dataset.images.infrared.tolist(), strict=True))
-    paths = scan(dataset.root, Findings()).images
+    paths: Sequence[str] = dataset.images.paths  # what lies beside one's own table is no concern
+    if dataset.name in TITLES:
+        paths = scan(dataset.root, Findings()).images
 
-    def look(path: str) -> tuple[str, str] | None:
+    def look(path: str) -> Finding | None:
         try:
-            image = read_image(dataset.root / path, decode)
+            mode, reasons = look_into(dataset.root / path, decode, dataset.as_shown)
         except ImageFault as fault:
-            return fault.reason, fault.remedy
-        if image.mode == "L" and infrared.get(path) is False:
-            return "has one channel; visible images have three", "copy it again from the release"
+            if path not in infrared:
+                unused = f"{fault.reason}, but no split names it"
+                return Finding("warning", path, unused, fault.remedy)
+            return Finding("error", path, fault.reason, fault.remedy)
+        if mode == "L" and infrared.get(path) is False and not dataset.as_shown:
+            message = "has one channel; visible images have three"
+            return Finding("error", path, message, "copy it again from the release")
+        if reasons and path in infrared:
+            return _shown_otherwise(path, reasons, dataset.as_shown)
         return None
 
     title = f"looking into {dataset.name}"
@@ -162,13 +198,22 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
     ):
         for start in range(0, len(paths), _BLOCK):
             block = paths[start : start + _BLOCK]
-            for path, problem in zip(block, pool.map(look, block), strict=True):
-                if problem and path in infrared:
-                    findings.error(path, *problem)
-                elif problem:
-                    findings.warning(path, f"{problem[0]}, but no split names it", problem[1])
+            findings.found += filter(None, pool.map(look, block))
             bar.update(len(block))
     return len(paths)
+
+
+def _shown_otherwise(path: str, reasons: list[str], as_shown: bool) -> Finding:
+    has = f"has {' and '.join(reasons)}"
+    if as_shown:
+        message = f"{has}; it is packed as it is shown"
+        return Finding("warning", path, message, "nothing has to be done")
+    return Finding(
+        "warning",
+        path,
+        f"{has}; it is packed as it is stored, as the field's code reads it",
+        "where the viewer's is the right one, write it into the pixels; figures change with that",
+    )
 
 
 def _look_into_arrays(

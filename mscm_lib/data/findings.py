@@ -6,14 +6,18 @@ and raises once at the end, so the doctor shows every problem in the same words 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mscm_lib.errors import DataError
 
 Severity = Literal["fatal", "error", "warning"]
 SEVERITIES: tuple[Severity, ...] = ("fatal", "error", "warning")
+NAMED = 8  # problems of one kind that get a finding each; more of them get one together
+Part = tuple[str, tuple[object, ...]]
+Uses = Mapping[str, Collection[object]]
+"""By "draw" and "trial": the gallery draws and splits that studies use; a missing key: all."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,28 @@ class Finding:
         path: file or folder, relative to the dataset's root; "." is the root.
         message: what is wrong, and what was expected.
         remedy: what to do about it.
+        only: what it keeps from being used, such as ("draw", ("official",)); None: the dataset.
     """
 
     severity: Severity
     path: str
     message: str
     remedy: str
+    only: Part | None = None
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}; {self.remedy}"
+
+    def weighed(self, uses: Uses) -> Finding:
+        """Itself, or a warning where it keeps nothing from being used that is in ``uses``."""
+        if self.only is None or self.only[0] not in uses or self.severity == "warning":
+            return self
+        kind, values = self.only
+        if set(values) & set(uses[kind]):
+            return self
+        named = ", ".join(map(str, values))
+        message = f"{self.message}; only {kind} {named} needs it"
+        return replace(self, severity="warning", message=message)
 
 
 @dataclass
@@ -50,13 +67,33 @@ class Findings:
     def __len__(self) -> int:
         return len(self.found)
 
+    @property
+    def worst(self) -> Severity | None:
+        """The gravest severity among them; None where there is nothing."""
+        return min((each.severity for each in self.found), key=SEVERITIES.index, default=None)
+
     def fatal(self, path: str, message: str, remedy: str) -> None:
         """Add a problem that keeps the dataset from being opened."""
         self.found.append(Finding("fatal", path, message, remedy))
 
-    def error(self, path: str, message: str, remedy: str) -> None:
+    def error(self, path: str, message: str, remedy: str, only: Part | None = None) -> None:
         """Add a problem that damages a part of the dataset."""
-        self.found.append(Finding("error", path, message, remedy))
+        self.found.append(Finding("error", path, message, remedy, only))
+
+    def alike(
+        self,
+        severity: Severity,
+        problems: Sequence[tuple[str, str]],
+        remedy: str,
+        only: Part | None = None,
+    ) -> None:
+        """Add problems (path, message) of one kind: each of a few, or all of many as one."""
+        if len(problems) <= NAMED:
+            self.found += [Finding(severity, path, text, remedy, only) for path, text in problems]
+        else:
+            path, text = problems[0]
+            more = f"{text} (and {len(problems) - 1:,} more like this)"
+            self.found.append(Finding(severity, path, more, remedy, only))
 
     def warning(self, path: str, message: str, remedy: str) -> None:
         """Add something unusual."""

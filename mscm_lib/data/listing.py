@@ -1,14 +1,16 @@
-"""What lies in a dataset's folder, and what its text files say."""
+"""What lies in a dataset's folder, and whom its identity lists name."""
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from mscm_lib.data.findings import Findings
+from mscm_lib.data.mistaken import mistaken_for
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 IDENTITY_FOLDER = re.compile(r"\d{4}")
@@ -33,6 +35,13 @@ class Tree:
     others: list[str] = field(default_factory=list)
     folders: set[str] = field(default_factory=set)
     outside: set[str] = field(default_factory=set)
+
+    def elsewhere(self, folder: str) -> str | None:
+        """A folder that may be the missing ``folder``, written otherwise or lying elsewhere."""
+        wanted = loosely(folder)
+        alike = sorted(found for found in self.folders if loosely(found).endswith(wanted))
+        within = [f for f in alike if loosely(f) == wanted or loosely(f).endswith(f"/{wanted}")]
+        return min(within, key=lambda found: found.count("/"), default=None)
 
     def folder_names(self, parent: str) -> list[str]:
         """Sorted names of the folders directly in ``parent``."""
@@ -123,18 +132,36 @@ def report_outside(tree: Tree, used: set[str], findings: Findings) -> None:
 def read_text(root: Path, path: str, findings: Findings) -> str | None:
     """A text file's content; None and a fatal finding where it cannot be read."""
     try:
-        text = (root / path).read_bytes().decode("utf-8-sig")
+        content = (root / path).read_bytes()
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
-        findings.fatal(path, "the file is missing", AGAIN)
+        alike = _written_otherwise(root / path)
+        found, remedy = (f"; {alike!r} is there", "rename it") if alike else ("", AGAIN)
+        findings.fatal(path, f"the file is missing{found}", remedy)
     except UnicodeDecodeError:
         findings.fatal(path, "is not UTF-8 text", "save it again as plain UTF-8 text")
     except OSError as error:
         findings.fatal(path, f"cannot be read ({error.strerror})", AGAIN)
     else:
-        if text.strip():
+        if mistaken := mistaken_for(content):
+            findings.fatal(path, f"is {mistaken.kind}, no list", mistaken.remedy)
+        elif text.strip():
             return text
-        findings.fatal(path, "is empty", AGAIN)
+        else:
+            findings.fatal(path, "is empty", AGAIN)
     return None
+
+
+def _written_otherwise(path: Path) -> str | None:
+    """The name beside ``path`` that differs in case, zeros or a second ``.txt`` alone."""
+    wanted = loosely(path.name)
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return None
+    return next(
+        (n for n in names if loosely(n).removesuffix(".txt") in (wanted, wanted[:-4])), None
+    )
 
 
 def read_identities(root: Path, path: str, findings: Findings) -> list[int]:
@@ -149,7 +176,7 @@ def read_identities(root: Path, path: str, findings: Findings) -> list[int]:
         )
     identities: list[int] = []
     for token in ",".join(lines).rstrip(", ").split(","):
-        if _is_number(token.strip()) and int(token) > 0:
+        if is_number(token.strip()) and int(token) > 0:
             identities.append(int(token))
         else:
             findings.fatal(
@@ -161,75 +188,35 @@ def read_identities(root: Path, path: str, findings: Findings) -> list[int]:
     return sorted(set(identities))
 
 
-@dataclass(frozen=True)
-class LabelLine:
-    """One usable line of a label list."""
-
-    path: str
-    label: int
-
-
-def read_labels(tree: Tree, path: str, findings: Findings) -> list[LabelLine]:
-    """The lines ``relative/path label`` of a list, in its order.
-
-    Lines that are malformed, leave the dataset's folder or name no image become fatal findings. A
-    line that is there twice counts twice, as in the field's code, with a warning.
-    """
-    text = read_text(tree.root, path, findings) or ""
-    images = set(tree.images)
-    label_of: dict[str, int] = {}
-    times: Counter[str] = Counter()
-    lines: list[LabelLine] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        found = _parse_label(line, where, images, findings)
-        if found is None:
-            continue
-        before = label_of.setdefault(found.path, found.label)
-        times[found.path] += 1
-        if before != found.label:
-            message = f"gives {found.path!r} the label {found.label}, an earlier line {before}"
-            findings.fatal(where, message, AGAIN)
-        elif times[found.path] > 1:
-            findings.warning(
-                where,
-                f"repeats {found.path!r}, which so counts {times[found.path]} times",
-                "remove the line if the release does not have it",
-            )
-        lines.append(found)
-    return lines
-
-
-def _parse_label(line: str, where: str, images: set[str], findings: Findings) -> LabelLine | None:
-    name, label = [*line.strip().rsplit(None, 1), ""][:2]
-    if not _is_number(label):
-        findings.fatal(where, f"is {line[:80]!r}; expected 'relative/path label'", AGAIN)
-        return None
-    if reason := _unsafe(name):
-        findings.fatal(where, f"names {name!r}, {reason}", "name files below the root only")
-        return None
-    path = str(PurePosixPath(name))
-    if path not in images:
-        findings.fatal(where, f"names {name!r}, but no such image is there", "restore the image")
-        return None
-    return LabelLine(path, int(label))
-
-
-def _unsafe(name: str) -> str | None:
-    """Why a listed path is refused, or None."""
-    if "\\" in name:
-        return "with backslashes; expected forward slashes"
-    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
-        return "an absolute path"
-    if ".." in PurePosixPath(name).parts:
-        return "which leads out of its folder by '..'"
-    return None
-
-
-def _is_number(token: str) -> bool:
+def is_number(token: str) -> bool:
+    """Whether ``token`` is a whole number from 0 in plain digits."""
     return token.isascii() and token.isdecimal()
+
+
+def loosely(path: str) -> str:
+    """A path with what hands and systems write differently taken off: case, zeros, Unicode form."""
+    parts = unicodedata.normalize("NFC", path).casefold().split("/")
+    return "/".join(re.sub(r"(?<!\d)0+(?=\d)", "", part.strip()) for part in parts)
+
+
+def report_identity_folders(tree: Tree, parent: str, findings: Findings) -> None:
+    """A finding for the folders in ``parent`` that no identity is read from."""
+    others = [name for name in tree.folder_names(parent) if not IDENTITY_FOLDER.fullmatch(name)]
+    padded = [int(name) for name in others if is_number(name) and len(name) < 4]
+    findings.alike(
+        "error",
+        [(f"{parent}/{name}", "is left out: identity folders have four digits") for name in others],
+        f"rename it, for example to {padded[0]:04d}" if padded else "rename it",
+    )
+
+
+def report_missing(tree: Tree, folder: str, message: str, findings: Findings) -> None:
+    """An error for a folder that is not there or empty, with the one that it may be."""
+    found = None if folder in tree.folders else tree.elsewhere(folder)
+    if found is None:
+        findings.error(folder, message, "unpack the release again and compare its folders")
+    else:
+        findings.error(folder, f"{message}; {found!r} is there", f"rename it to {folder!r}")
 
 
 def folder_identity(path: str) -> int | None:

@@ -15,15 +15,16 @@ import numpy as np
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.findings import Findings
+from mscm_lib.data.listed import LabelLine, Listed
 from mscm_lib.data.listing import (
     AGAIN,
     IDENTITY_FOLDER,
-    LabelLine,
     Tree,
     folder_camera,
     folder_identity,
     read_identities,
-    read_labels,
+    report_identity_folders,
+    report_missing,
     report_outside,
     scan,
 )
@@ -53,9 +54,9 @@ class LlcmDataset(ReidDataset):
     def read(cls, root: Path, findings: Findings) -> LlcmDataset:
         """See `ReidDataset.read`."""
         tree = scan(root, findings)
-        train = {
-            kind: read_labels(tree, f"idx/train_{kind}.txt", findings) for kind in ("vis", "nir")
-        }
+        listed = Listed(tree)
+        train = {kind: listed.labels(f"idx/train_{kind}.txt", findings) for kind in ("vis", "nir")}
+        listed.report(findings, "fatal")
         tested = read_identities(root, "idx/test_id.txt", findings)
         # By path, so that a line that is there twice is one image.
         train_rows = {
@@ -64,7 +65,8 @@ class LlcmDataset(ReidDataset):
             for line in lines
         }
         test_rows = _test_rows(tree, set(tested))
-        _report_training(train, tested, findings)
+        if not listed.broken:  # or labels would seem to be missing that are only unreadable
+            _report_training(train, tested, findings)
         _report_test(tree, test_rows, tested, findings)
         images = ImageTable.from_rows([*train_rows.values(), *test_rows])
         report_outside(tree, set(images.paths), findings)
@@ -148,21 +150,24 @@ def _report_training(
 def _report_test(tree: Tree, rows: list[Row], tested: list[int], findings: Findings) -> None:
     seen = {(infrared, camera) for _, _, camera, infrared in rows}
     for kind, cameras in CAMERAS.items():
+        for name in tree.folder_names(f"test_{kind}"):
+            report_identity_folders(tree, f"test_{kind}/{name}", findings)
         for camera in cameras:
+            folder = f"test_{kind}/cam{camera}"
             if (kind == "nir", camera) not in seen:
-                findings.error(
-                    f"test_{kind}/cam{camera}",
-                    "has no image of a test identity",
-                    "unpack the release again",
-                )
+                report_missing(tree, folder, "has no image of a test identity", findings)
     people = {
         infrared: {row[1] for row in rows if row[3] == infrared} for infrared in (True, False)
     }
+    nowhere = [n for n in tested if n not in people[True] | people[False]]
+    findings.alike(
+        "fatal",
+        [(f"idx/test_id.txt, identity {n}", "has no test image in any camera") for n in nowhere],
+        "restore its folders",
+    )
     for identity in tested:
         where = f"idx/test_id.txt, identity {identity}"
-        if identity not in people[True] | people[False]:
-            findings.fatal(where, "has no test image in any camera", "restore its folders")
-        elif identity not in people[True] & people[False]:
+        if identity in people[True] ^ people[False]:
             lacks = "visible" if identity in people[True] else "infrared"
             findings.warning(
                 where,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from mscm_lib.data.progress import available_cores, progress_bar
 from mscm_lib.errors import ConfigError, DataError
 
 CHUNK = 16  # images that a worker decodes at a time
+Load = Callable[[Path, int, int], Pixels]
 
 __all__ = ["PackWriter", "PackedDataset", "PackedImages", "open_packed", "pack_dataset"]
 
@@ -101,22 +103,25 @@ def pack_dataset(
     with PackWriter(folder, manifest, table) as writer:
         paths = [dataset.root / path for path in table.paths[writer.done :]]
         title = f"packing {dataset.name}"
+        load: Load = partial(load_pixels, as_shown=True) if dataset.as_shown else load_pixels
         with progress_bar(len(table), title, progress, done=writer.done) as bar:
-            for pixels in _decoded(paths, height, width, workers or available_cores()):
+            for pixels in _decoded(load, paths, height, width, workers or available_cores()):
                 writer.append(pixels)
                 bar.update(len(pixels))
         writer.finish()
     return PackedImages.open(folder)
 
 
-def _decoded(paths: Sequence[Path], height: int, width: int, workers: int) -> Iterator[Pixels]:
+def _decoded(
+    load: Load, paths: Sequence[Path], height: int, width: int, workers: int
+) -> Iterator[Pixels]:
     """(n, height, width, 3) pixels of consecutive chunks of ``paths``, in order."""
     chunks = [paths[i : i + CHUNK] for i in range(0, len(paths), CHUNK)]
     pending: deque[Future[Pixels]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="pack")
     try:
         for chunk in chunks:
-            pending.append(pool.submit(_load_chunk, chunk, height, width))
+            pending.append(pool.submit(_load_chunk, load, chunk, height, width))
             # A few chunks ahead and no more, or a slow disk would fill the memory with pixels.
             if len(pending) > 2 * workers:
                 yield pending.popleft().result()
@@ -126,8 +131,8 @@ def _decoded(paths: Sequence[Path], height: int, width: int, workers: int) -> It
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _load_chunk(paths: Sequence[Path], height: int, width: int) -> Pixels:
+def _load_chunk(load: Load, paths: Sequence[Path], height: int, width: int) -> Pixels:
     out = np.empty((len(paths), height, width, 3), dtype=np.uint8)
     for place, path in enumerate(paths):
-        out[place] = load_pixels(path, height, width)
+        out[place] = load(path, height, width)
     return out

@@ -9,12 +9,14 @@ import numpy.typing as npt
 
 from mscm_lib.data.draws import Permutations
 from mscm_lib.data.findings import Findings
+from mscm_lib.data.mistaken import file_mistaken_for
 from mscm_lib.data.tables import ImageTable, IntArray
 
 PERMUTATION_FILE = "exp/rand_perm_cam.mat"
 VARIABLE = "rand_perm_cam"
 TRIALS = 10
 _REMEDY = "download it again from SYSU-MM01's evaluation code; draw 'agw' works without it"
+_ONLY = ("draw", ("official",))
 
 
 def read_permutations(root: Path, pool: ImageTable, findings: Findings) -> Permutations:
@@ -38,7 +40,7 @@ def read_permutations(root: Path, pool: ImageTable, findings: Findings) -> Permu
         cell = _cell(outer, camera, identity)
         if problem := _problem(cell, count):
             where = f"{PERMUTATION_FILE}, {VARIABLE}{{{camera}}}{{{identity}}}"
-            findings.error(where, problem, _REMEDY)
+            findings.error(where, problem, _REMEDY, _ONLY)
         else:
             permutations[camera, identity] = np.asarray(cell).astype(np.int64)
     return permutations
@@ -47,23 +49,26 @@ def read_permutations(root: Path, pool: ImageTable, findings: Findings) -> Permu
 def _load(root: Path, findings: Findings) -> npt.NDArray[np.object_] | None:
     from scipy.io import loadmat
 
+    problem, remedy = "", _REMEDY
     try:
         # SciPy hides that a file is missing behind a message about file-like objects.
         (root / PERMUTATION_FILE).stat()
         content = loadmat(root / PERMUTATION_FILE)
     except FileNotFoundError:
-        findings.error(PERMUTATION_FILE, "the file is missing: no 'official' gallery", _REMEDY)
+        problem = "the file is missing: no 'official' gallery"
     except Exception as error:  # scipy raises whatever a damaged file makes it stumble over
-        reason = f"{type(error).__name__}: {error}"
-        findings.error(PERMUTATION_FILE, f"is not readable as a MATLAB file ({reason})", _REMEDY)
+        problem = f"is not readable as a MATLAB file ({type(error).__name__}: {error})"
+        if found := file_mistaken_for(root / PERMUTATION_FILE):
+            problem, remedy = f"is not readable as a MATLAB file: it is {found.kind}", found.remedy
     else:
         outer = np.ravel(content[VARIABLE]) if VARIABLE in content else None
         if outer is None:
-            findings.error(PERMUTATION_FILE, f"has no variable {VARIABLE!r}", _REMEDY)
+            problem = f"has no variable {VARIABLE!r}"
         elif outer.dtype != object or len(outer) < 6:
-            findings.error(PERMUTATION_FILE, f"{VARIABLE} is not one cell for each camera", _REMEDY)
+            problem = f"{VARIABLE} is not one cell for each camera"
         else:
             return outer
+    findings.error(PERMUTATION_FILE, problem, remedy, _ONLY)
     return None
 
 

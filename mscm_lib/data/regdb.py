@@ -8,14 +8,16 @@ in each half of each split, so an identity's number means something within its t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listing import LabelLine, Tree, read_labels, report_outside, scan
+from mscm_lib.data.findings import Findings, Severity
+from mscm_lib.data.listed import LabelLine, Listed
+from mscm_lib.data.listing import report_outside, scan
 from mscm_lib.data.regdb_checks import report_labels
 from mscm_lib.data.tables import ImageTable
 
@@ -41,8 +43,18 @@ class RegdbDataset(ReidDataset):
     def read(cls, root: Path, findings: Findings) -> RegdbDataset:
         """See `ReidDataset.read`."""
         tree = scan(root, findings)
-        splits = {trial: _read_split(tree, trial, findings) for trial in SPLITS}
+        listed = Listed(tree)
+        found = {trial: Findings() for trial in SPLITS}
+        splits = {trial: _read_split(listed, trial, found[trial]) for trial in SPLITS}
         lists = {trial: lines for trial, lines in splits.items() if lines}
+        # A split that is broken keeps nobody from the others.
+        worst: Severity = "error" if lists else "fatal"
+        for trial, own in found.items():
+            for each in own:
+                severity = worst if each.severity == "fatal" else each.severity
+                only = ("trial", (trial,))
+                findings.found.append(replace(each, severity=severity, only=only))
+        listed.report(findings, worst, lambda path: ("trial", (_trial_of(path),)))
         if not lists:
             findings.fatal(
                 "idx",
@@ -101,10 +113,10 @@ def _joined(first: ImageTable, second: ImageTable) -> ImageTable:
     )
 
 
-def _read_split(tree: Tree, trial: int, findings: Findings) -> SplitLines | None:
-    """The four lists of a split; None and an error where a file is missing."""
+def _read_split(listed: Listed, trial: int, findings: Findings) -> SplitLines | None:
+    """The four lists of a split; None and an error where one of them cannot be used."""
     files = {(h, m): f"idx/{h}_{m}_{trial}.txt" for h in HALVES for m in MODALITIES}
-    missing = [file for file in files.values() if not (tree.root / file).is_file()]
+    missing = [file for file in files.values() if not (listed.tree.root / file).is_file()]
     for file in missing:
         findings.error(
             file,
@@ -113,9 +125,16 @@ def _read_split(tree: Tree, trial: int, findings: Findings) -> SplitLines | None
         )
     if missing:
         return None
-    lines = {key: read_labels(tree, file, findings) for key, file in files.items()}
+    lines = {key: listed.labels(file, findings) for key, file in files.items()}
+    if listed.broken & set(files.values()):
+        return None
     report_labels(lines, trial, findings)
-    return lines
+    return None if findings.worst == "fatal" else lines
+
+
+def _trial_of(path: str) -> int:
+    """The split that a list, or a line of one, is of."""
+    return int(path.partition(".txt")[0].rpartition("_")[2])
 
 
 def _image_table(lists: dict[int, SplitLines]) -> ImageTable:

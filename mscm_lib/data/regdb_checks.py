@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from mscm_lib.data.findings import Findings
-from mscm_lib.data.listing import AGAIN, LabelLine
+from mscm_lib.data.listed import LabelLine
+from mscm_lib.data.listing import AGAIN
 
 Lists = Mapping[tuple[str, str], list[LabelLine]]
 

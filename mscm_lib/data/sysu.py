@@ -17,6 +17,8 @@ from mscm_lib.data.listing import (
     IDENTITY_FOLDER,
     Tree,
     read_identities,
+    report_identity_folders,
+    report_missing,
     report_outside,
     scan,
 )
@@ -60,7 +62,7 @@ class SysuDataset(ReidDataset):
         train, val = self.content.subsets["train"].rows, self.content.subsets["val"].rows
         return self.images[np.sort(np.concatenate([train, val]))]
 
-    def _held_out(self, table: ImageTable) -> IntArray:
+    def _held_out(self, table: ImageTable, trial: int) -> IntArray:
         return np.unique(self.content.subsets["val"].ids)
 
     def query(self, search: str | None = None, trial: int | None = None) -> ImageTable:
@@ -108,20 +110,13 @@ def _report_overlaps(split: dict[str, list[int]], findings: Findings) -> None:
 def _report_structure(
     tree: Tree, images: ImageTable, split: dict[str, list[int]], findings: Findings
 ) -> None:
-    again = "unpack the release again and compare its folders with the README"
     for camera in sorted((*VISIBLE, *INFRARED)):
         folder = f"cam{camera}"
         if folder not in tree.folders:
-            findings.error(folder, "the camera's folder is missing", again)
+            report_missing(tree, folder, "the camera's folder is missing", findings)
         elif not any(path.startswith(f"{folder}/") for path in tree.images):
-            findings.error(folder, "the camera has no image", again)
-        for name in tree.folder_names(folder):
-            if not IDENTITY_FOLDER.fullmatch(name):
-                findings.error(
-                    f"{folder}/{name}",
-                    "is left out: identity folders have four digits",
-                    "rename it",
-                )
+            findings.error(folder, "the camera has no image", "unpack the release again")
+        report_identity_folders(tree, folder, findings)
     filled = {path.rpartition("/")[0] for path in tree.images}
     for folder in sorted(tree.folders - filled):
         if folder.startswith("cam") and folder.count("/") == 1:
@@ -148,12 +143,20 @@ def _report_people(images: ImageTable, split: dict[str, list[int]], findings: Fi
         "val": "it is never drawn",
         "test": "it does not count",
     }
+    findings.alike(
+        "fatal",
+        [
+            (f"{split_file(name)}, identity {identity}", "has no image in any camera")
+            for name, identities in split.items()
+            for identity in identities
+            if identity not in visible | infrared
+        ],
+        "restore its folders",
+    )
     for name, identities in split.items():
         for identity in identities:
             where = f"{split_file(name)}, identity {identity}"
-            if identity not in visible | infrared:
-                findings.fatal(where, "has no image in any camera", "restore its folders")
-            elif identity not in visible & infrared:
+            if identity in visible ^ infrared:
                 lacks = "visible" if identity not in visible else "infrared"
                 message = f"has no {lacks} image, so {effects[name]}"
                 findings.warning(where, message, "restore its folders")

@@ -2,7 +2,13 @@
 
 from mscm_lib.evaluation.cache import load_embeddings
 from mscm_lib.evaluation.embedding import Embeddings, embed_table
-from mscm_lib.evaluation.references import rank_by_histogram, rank_untrained
+from mscm_lib.evaluation.references import (
+    rank_at_random,
+    rank_by_gradients,
+    rank_by_histogram,
+    rank_oracle,
+    rank_untrained,
+)
 from mscm_lib.evaluation.run import Evaluation, evaluate_run
 
 __all__ = [
@@ -11,6 +17,9 @@ __all__ = [
     "embed_table",
     "evaluate_run",
     "load_embeddings",
+    "rank_at_random",
+    "rank_by_gradients",
     "rank_by_histogram",
+    "rank_oracle",
     "rank_untrained",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import torch
+from typing import NamedTuple
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,6 +15,9 @@ from mscm_lib.losses.common import (
     weighted_mean,
 )
 
+TINY = 1e-6
+"""Added to each sum of weights. Distances to negatives of 14 and more make sums as small as this."""
+
 
 class WeightedRegularizedTripletLoss(nn.Module):
     r"""All triplets of a row, weighted by how hard they are, without a margin.
@@ -21,16 +25,18 @@ class WeightedRegularizedTripletLoss(nn.Module):
     .. math::
         L = \tfrac1n Σ_i \log(1 + \exp(Σ_{j ∈ P_i} w^p_{ij} d_{ij} - Σ_{k ∈ N_i} w^n_{ik} d_{ik}))
 
-        w^p_{ij} = \frac{\exp d_{ij}}{Σ_{l ∈ P_i} \exp d_{il}}, \quad
-        w^n_{ik} = \frac{\exp(-d_{ik})}{Σ_{l ∈ N_i} \exp(-d_{il})}
+        w^p_{ij} = \frac{\exp(d_{ij} - D_i)}{10^{-6} + Σ_{l ∈ P_i} \exp(d_{il} - D_i)}, \quad
+        w^n_{ik} = \frac{\exp(-d_{ik})}{10^{-6} + Σ_{l ∈ N_i} \exp(-d_{il})}
 
-    P_i are the other rows of i's identity, N_i the rows of all others, d the Euclidean distance.
-    Rows without a positive or without a negative do not count; where none has both the loss is
-    zero. (The authors' code counts a row as a positive of itself, at distance zero: next to
-    distances of ten and more, as in training, its weight vanishes.)
+    P_i are all rows of i's identity, N_i the rows of all others, d the Euclidean distance, D_i the
+    largest of i's positives. As in the public code that the field's figures come from, a row is a
+    positive of itself, at distance zero, where its weight is the smallest of all but not nothing;
+    and the 10⁻⁶, there to avoid a division by zero, takes the weight from negatives that are all
+    farther than about 14. Rows without a negative do not count; where none has one the loss is
+    zero.
 
     Source: Ye et al., "Deep Learning for Person Re-identification: A Survey and Outlook" (AGW),
-    arXiv 2001.04193, weighted regularization triplet.
+    arXiv 2001.04193, weighted regularization triplet, as its public code computes it.
     """
 
     def forward(self, pooled: Tensor, labels: Tensor) -> Tensor:
@@ -41,18 +47,35 @@ class WeightedRegularizedTripletLoss(nn.Module):
         """
         with full_precision(pooled) as features:
             labels = row_labels(features, labels)
-            distances = all_distances(features, features)  # (n, n)
-            same = same_identity(labels)
-            itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
-            positive, negative = same & ~itself, ~same
-            near = _weighted(distances, distances, positive)
-            far = _weighted(distances, -distances, negative)
-            counts = positive.any(dim=1) & negative.any(dim=1)
-            return weighted_mean(functional.softplus(near - far), counts.to(near.dtype))
+            if not len(features):
+                return features.sum()
+            near, far, counts = hardness(all_distances(features, features), same_identity(labels))
+            return weighted_mean(functional.softplus(near - far), counts)
 
 
-def _weighted(distances: Tensor, scores: Tensor, members: Tensor) -> Tensor:
-    """Mean distance of each row's members, weighted by the softmax of ``scores``: (n,)."""
-    lowest = torch.finfo(scores.dtype).min  # not −∞: a row without members stays finite
-    weights = scores.masked_fill(~members, lowest).softmax(dim=1) * members
-    return (weights * distances).sum(dim=1)
+class Hardness(NamedTuple):
+    """What the weighted triplet compares in each row.
+
+    Attributes:
+        near: (n,) mean distance of the positives, weighted towards the farthest.
+        far: (n,) mean distance of the negatives, weighted towards the nearest.
+        counts: (n,) 1 where the row has a positive and a negative, else 0.
+    """
+
+    near: Tensor
+    far: Tensor
+    counts: Tensor
+
+
+def hardness(distances: Tensor, same: Tensor) -> Hardness:
+    """Weighted means of distances (n, m), where ``same`` (n, m) is True for a positive."""
+    largest = distances.masked_fill(~same, 0).amax(dim=1, keepdim=True)
+    near = _weighted(distances, (distances - largest).masked_fill(~same, float("-inf")).exp())
+    far = _weighted(distances, (-distances).masked_fill(same, float("-inf")).exp())
+    counts = same.any(dim=1) & ~same.all(dim=1)
+    return Hardness(near, far, counts.to(distances.dtype))
+
+
+def _weighted(distances: Tensor, weights: Tensor) -> Tensor:
+    """(n, m), (n, m) → (n,)."""
+    return (weights * distances).sum(dim=1) / (weights.sum(dim=1) + TINY)

@@ -10,8 +10,10 @@ from torch import nn
 
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
+from mscm_lib.models.own import build_own_backbone
 from mscm_lib.models.pretrained import Initialisation, initialise
 from mscm_lib.models.small_maps import SmallMapConv2d
+from mscm_lib.own_parts import is_own
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 TIMM_PREFIX = "timm:"
@@ -28,7 +30,7 @@ class Backbone:
         initialisation: where the weights came from.
     """
 
-    stem: nn.Sequential
+    stem: nn.Module
     layers: tuple[list[nn.Module], ...]
     channels: dict[str, int]
     initialisation: Initialisation
@@ -38,14 +40,17 @@ RATIOS = {"stem": 4, "layer1": 4, "layer2": 2, "layer3": 1}
 """How many times finer than layer 3 each map before layer 4 is, in every backbone here."""
 
 
-def build_backbone(name: str, weights: str) -> Backbone:
+def build_backbone(name: str, weights: str, height: int, width: int) -> Backbone:
     """The backbone ``name`` with ``weights`` ("none", "imagenet", or the path of a state dict).
 
     Random initial weights are drawn from torch's default generator; `MSCMNet` forks it.
 
     Args:
-        name: "resnet18", "resnet34", "resnet50", or "timm:" and the name of a ConvNeXt.
+        name: "resnet18", "resnet34", "resnet50", "timm:" and the name of a ConvNeXt, or
+            "path/to/file.py:Name", the user's own (`mscm_lib.own_parts`).
         weights: see `mscm_lib.models.pretrained.initialise`.
+        height: rows of the images that it is to see; only a user's own is told.
+        width: columns of the images.
 
     Raises:
         ConfigError: the name is unknown, or ImageNet weights cannot be reached.
@@ -55,6 +60,8 @@ def build_backbone(name: str, weights: str) -> Backbone:
         return _resnet(name, weights)
     if name.startswith(TIMM_PREFIX):
         return _convnext(name.removeprefix(TIMM_PREFIX), weights)
+    if is_own(name):
+        return _own(name, weights, height, width)
     known = [*RESNETS, f"{TIMM_PREFIX}convnext_atto"]
     raise ConfigError(
         unknown_key("backbone", name, known) + f" (or any ConvNeXt of timm, as {known[-1]!r})"
@@ -106,6 +113,13 @@ def _convnext(name: str, weights: str) -> Backbone:
     stages[-1][-1] = nn.Sequential(stages[-1][-1], nn.ReLU(inplace=True))
     widths = [net.stem[0].out_channels, *(info["num_chs"] for info in net.feature_info)]
     return Backbone(nn.Sequential(*net.stem), tuple(stages), _by_name(widths), initialisation)
+
+
+def _own(name: str, weights: str, height: int, width: int) -> Backbone:
+    net, channels, initialisation = build_own_backbone(name, weights, height, width)
+    stem, *layers = net.children()
+    blocks = [list(layer) if isinstance(layer, nn.Sequential) else [layer] for layer in layers]
+    return Backbone(stem, tuple(blocks), channels, initialisation)
 
 
 def _by_name(widths: list[int]) -> dict[str, int]:

@@ -17,6 +17,8 @@ from mscm_lib.config import nearest_divisor
 from mscm_lib.models.alb import ALB, source_conv
 from mscm_lib.models.attention import MLP, Attention
 from mscm_lib.models.mimb import MIMB, Scales
+from mscm_lib.models.own import build_own_multi_scale
+from mscm_lib.own_parts import is_own
 
 
 class NoMultiScale(nn.Module):
@@ -181,7 +183,12 @@ class SelfAttention(nn.Module):
 def build_multi_scale(
     strategy: str, scales: Scales, sources: Sequence[str], head_dim: int
 ) -> nn.Module:
-    """The strategy by its name in the configuration; ``sources`` mean the same to each."""
+    """The strategy by its name in the configuration; ``sources`` mean the same to each.
+
+    "path/to/file.py:Name" is the user's own (`mscm_lib.own_parts`), which is told the scales alone.
+    """
+    if is_own(strategy):
+        return build_own_multi_scale(strategy, scales)
     match strategy:
         case "none":
             return NoMultiScale()

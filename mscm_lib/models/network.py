@@ -48,11 +48,12 @@ class MSCMNet(nn.Module):
 
     Args:
         identities: classes of the classifier.
-        backbone: "resnet18", "resnet34", "resnet50", or "timm:" and the name of a ConvNeXt.
+        backbone: "resnet18", "resnet34", "resnet50", "timm:" and the name of a ConvNeXt, or a
+            user's own; see `build_backbone`.
         weights: "none", "imagenet", or the path of the backbone's state dict.
         streams: "quadruple-unshared", "quadruple-shared" or "dual"; see `QuadrupleStream`.
         multi_scale: "mimb", "none", "concatenation", "pyramid", "cross-attention" or
-            "self-attention"; see `mscm_lib.models.multi_scale`.
+            "self-attention", or a user's own; see `mscm_lib.models.multi_scale`.
         alb_sources: one to four of stem, layer1, layer2, layer3, in the order of their blocks.
         head_dim: positions that one attention head of MIMB sees, a divisor of H/16·W/16; 0 chooses
             9 or the divisor nearest to it. `self.config.head_dim` says which.
@@ -109,7 +110,7 @@ class MSCMNet(nn.Module):
             self._build(self.config)
 
     def _build(self, config: RunConfig) -> None:
-        body = build_backbone(config.backbone, config.weights)
+        body = build_backbone(config.backbone, config.weights, config.height, config.width)
         self.initialisation = body.initialisation
         self.channels = body.channels["layer4"]
         scales = Scales(body.channels, RATIOS, config.height // 16, config.width // 16)
@@ -140,7 +141,8 @@ class MSCMNet(nn.Module):
     ) -> Output:
         """Training: four views, each (B, 3, H, W) → rows in the order V_g, V_c, I_g, I_c (n = 4B).
 
-        With ``streams="dual"`` the channel views may be left out: rows V_g, I_g (n = 2B).
+        With ``streams="dual"`` the channel views may be left out: rows V_g, I_g (n = 2B); with it or
+        one shared stem I_c alone: V_g, V_c, I_g (n = 3B).
 
         Returns:
             pooled (n, C), neck (n, C), logits (n, identities); not normalised.

@@ -24,13 +24,9 @@ from joblib import Parallel, delayed
 from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.reports.copies import Copies, Copy
+from mscm_lib.reports.copies import KINDS, STUDY, Copies, Copy
 from mscm_lib.reports.findings import findings_table
-from mscm_lib.reports.pages import with_prose
-from mscm_lib.reports.questions import EXPERIMENTS
-from mscm_lib.study.settings import load_study
-from mscm_lib.study.stages import STAGES
-from mscm_lib.study.strip import read_notebook
+from mscm_lib.reports.pages import read_notebook, studies_of_notebooks, with_prose
 
 DECADES = {
     "0": "Background and method",
@@ -41,7 +37,7 @@ DECADES = {
     "6": "Why numbers differ",
     "9": "The paper's tables",
 }
-PAGES = ("changes",)  # of book/, beside the front page
+PAGES = ("own_data", "changes")  # of book/, beside the front page
 
 
 class BookError(StudyError):
@@ -114,8 +110,8 @@ def _made(stems: list[str], copies: Copies) -> Iterator[Copy]:
     yield from (copy for copy in kept.values() if copy)
     missing = [stem for stem in stems if not kept[stem]]
     # a stage's notebook takes what another left; the others know nothing of each other
-    yield from (copies.make(stem) for stem in missing if stem in STAGES)
-    telling = [stem for stem in missing if stem not in STAGES]
+    yield from (copies.make(stem) for stem in missing if stem in KINDS)
+    telling = [stem for stem in missing if stem not in KINDS]
     if telling:
         jobs = Parallel(n_jobs=min(4, os.cpu_count() or 1), return_as="generator_unordered")
         yield from jobs(delayed(copies.make)(stem) for stem in telling)
@@ -174,19 +170,18 @@ def contents(found: Mapping[str, list[Page]]) -> str:
 
 
 def studies() -> list[str]:
-    """Studies whose results are here, the chosen one first."""
+    """Studies whose results are here, the quick one first."""
     names = sorted(path.parts[-3] for path in resolve("results").glob("*/tables/summary.md"))
-    chosen = load_study().name
-    return sorted(names, key=lambda name: name != chosen)
+    return sorted(names, key=lambda name: name != STUDY)
 
 
 def results() -> str:
     """The results tables, with links to the pages, tables and figures that the studies left."""
     if not studies():
-        return "No study has been made here yet; `make study` makes the chosen one."
+        return "No study has been made here yet; `make study` makes the quick one."
     blocks = []
     for study in studies():
-        if study in EXPERIMENTS:
+        if study in studies_of_notebooks().values():
             continue  # a line each, below
         summary = resolve(f"results/{study}/tables/summary.md").read_text(encoding="utf-8")
         reports = resolve(f"results/{study}/reports/index.html")
@@ -198,8 +193,8 @@ def results() -> str:
         )
     blocks.append(
         f"## Results: experiments\n\n::::{{div}} results\n{findings_table()}::::\n\n"
-        "Points of mAP on generated people, with 95 % intervals; *not distinguishable*: the interval "
-        "holds zero."
+        "Points of mAP on generated people, with 95 % intervals; verdicts by Holm's method within "
+        "each experiment, where its gate is passed (PROTOCOL.md)."
     )
     return "\n\n".join(blocks)
 

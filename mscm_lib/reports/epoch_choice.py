@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from safetensors import safe_open
 from torch import Tensor
 
+from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.errors import ProtocolError
@@ -27,7 +28,6 @@ from mscm_lib.files import atomic_path, write_text
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.paths import resolve
-from mscm_lib.provenance import code_digest
 from mscm_lib.reports.numbers import FinishedRun, stand_in_config
 from mscm_lib.reports.style import PALETTE
 from mscm_lib.training import train
@@ -96,7 +96,7 @@ def watched(run: FinishedRun, people: int, epochs: int) -> Watched:
 def _kept(config: RunConfig, packed: PackedDataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """History and queries, from ``build/`` while parameters, data and code are the same."""
     described = json.dumps(
-        [config.as_dict(), packed.images.fingerprint, code_digest()], sort_keys=True
+        [config.as_dict(), packed.images.fingerprint, of_training(config)], sort_keys=True
     )
     folder = resolve(f"build/epochs/{hashlib.sha256(described.encode()).hexdigest()[:12]}")
     if not (folder / "queries.csv").is_file():

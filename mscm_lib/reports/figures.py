@@ -15,16 +15,17 @@ from mscm_lib.paths import resolve
 from mscm_lib.reports.style import legend_below, use_style
 from mscm_lib.study.settings import Study, load_study
 
-REFERENCES = ("colour histogram", "untrained")
+REFERENCES = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA", "oracle")
 
 
-def write_figures() -> None:
+def write_figures(name: str) -> None:
     """Draw ``results/<study>/figures``; the same tables give the same bytes.
 
     Raises:
+        ConfigError: there is no study of that name.
         DataError: the tables are not there.
     """
-    study = load_study()
+    study = load_study(name)
     use_style()
     metrics = read_table(study, "metrics")
     histories = read_table(study, "histories")
@@ -52,8 +53,8 @@ def save(path: Path, figure: Figure, text: str) -> None:
 
 
 RETRIEVAL = (
-    "Rank-1 and mAP in percent of each network and of the two rankings that know nothing of people; "
-    "one dot a run (a seed or a split), the bar their mean."
+    "Rank-1 and mAP in percent of each network, below floors that need none and beside the ceiling "
+    "of an ideal reader; one dot a run (a seed or a split), the bar their mean."
 )
 
 

@@ -11,8 +11,7 @@ import pandas as pd
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.presets import experiments, preset_paths
-from mscm_lib.study.settings import load_study
+from mscm_lib.study.settings import load_study, study_names
 
 _LINK = re.compile(r"\[[^\]]*\]\(([\w./-]+\.ipynb)(?:#([^)\s]+))?\)")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
@@ -67,13 +66,12 @@ def anchor(heading: str) -> str:
 
 
 def results_state() -> pd.DataFrame:
-    """Every study that has a preset: whether its results are here, and the command that makes them.
+    """Every study: whether its results are here, and the command that makes them.
 
     Columns: study (index), about, datasets, runs (trainings that it takes), state, command.
     """
-    rows, known = [], experiments()
-    for path in preset_paths():
-        study = load_study(path)
+    rows = []
+    for study in map(load_study, study_names()):
         done = summary_path(study.name).is_file()
         rows.append(
             {
@@ -82,9 +80,7 @@ def results_state() -> pd.DataFrame:
                 "datasets": ", ".join(study.data),
                 "runs": sum(1 for _ in study.runs()),
                 "state": "measured" if done else "not run here",
-                "command": f"make experiments EXPERIMENT={path.stem}"
-                if path.stem in known
-                else f"make preset PRESET={path.stem} && make study",
+                "command": f"make study STUDY={study.name}",
             }
         )
     return pd.DataFrame(rows).set_index("study")

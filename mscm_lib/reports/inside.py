@@ -14,7 +14,7 @@ from mscm_lib.models import ALB, MIMB, MSCMNet, load_network
 from mscm_lib.models.streams import Modality
 from mscm_lib.paths import resolve
 
-QUICK_WEIGHTS = "runs/train/quick/mscmnet-t0-s0/model.safetensors"
+QUICK_WEIGHTS = "runs/train/quick-mscmnet-t0-s0/model.safetensors"
 
 
 class Specimen(NamedTuple):

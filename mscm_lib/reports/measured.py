@@ -112,13 +112,14 @@ class _Tables:
     def _row(self, row: pd.Series, search: str, scoring: str, runs: pd.DataFrame) -> dict[str, Any]:
         records = [
             record
-            for name, record in self.provenance.items()
-            if name.startswith(f"{row['dataset']}/{row['network']}-t")
+            for record in self.provenance.values()
+            if (record["parameters"]["dataset"], record["parameters"]["variant"])
+            == (row["dataset"], row["network"])
         ]
         if not records:
             raise DataError(
                 f"{self.folder}/provenance.json: nothing about {row['network']} on "
-                f"{row['dataset']}; write the study's tables anew with: mscm tables"
+                f"{row['dataset']}; write its tables anew with: mscm tables {self.study}"
             )
         dataset = self._reader(row["dataset"])
         found = {key: row[key] for key in ROW if key in row}
@@ -197,7 +198,9 @@ def _joined(values: Any) -> str:
 
 def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
-        raise DataError(f"{path}: no such file; write the study's tables anew with: mscm tables")
+        raise DataError(
+            f"{path}: no such file; write its tables anew with: mscm tables {path.parts[-3]}"
+        )
     table = pd.read_csv(path)
     if "scoring" in table:  # one way only is an empty cell
         table["scoring"] = table["scoring"].astype(object).fillna("")

@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import GeneratedSettings, generate
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.evaluation import Embeddings, evaluate_run, load_embeddings
 from mscm_lib.metrics import Comparison, Interval
 from mscm_lib.paths import resolve
-from mscm_lib.provenance import code_digest
 from mscm_lib.reports.style import PALETTE
-from mscm_lib.study.settings import RunName, Study, load_study, resolve_run, study_named
+from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
 from mscm_lib.training import train
 
 STAND_IN_DATA: dict[str, Any] = {"shots": 3}
@@ -75,9 +75,9 @@ def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, Finishe
     Raises:
         ConfigError: no such study.
     """
-    found = study_named(study)
+    found = load_study(study)
     names = _two_names(found)
-    if not all(resolve(f"runs/evaluate/{name.folder}/metrics.json").is_file() for name in names):
+    if not all(resolve(f"runs/evaluate/{name.name}/metrics.json").is_file() for name in names):
         return _stand_in("mscmnet", people, epochs), _stand_in("baseline", people, epochs)
     runs = [_of_study(found, name) for name in names]
     return runs[0], runs[1] if len(runs) > 1 else _of_study(found, names[0], feature="pooled")
@@ -94,15 +94,14 @@ def _two_names(study: Study) -> list[RunName]:
 
 
 def _of_study(study: Study, name: RunName, feature: str = "neck") -> FinishedRun:
-    own = {"trial": name.trial, "seed": name.seed}
-    config = resolve_run(study, name.dataset, name.variant, own)
-    trained, evaluated = (resolve(f"runs/{kind}/{name.folder}") for kind in ("train", "evaluate"))
+    config = study.config(name)
+    trained, evaluated = (resolve(f"runs/{kind}/{name.name}") for kind in ("train", "evaluate"))
     return _read(f"{name.variant}, seed {name.seed}", config, trained, evaluated, feature)
 
 
 def stand_in_config(variant: str, people: int, epochs: int) -> RunConfig:
     """Parameters of a run of seconds on a few generated people, whose pictures are made if need be."""
-    study = load_study("presets/quick.yaml")
+    study = load_study("quick")
     key, definition = next(iter(study.data.items()))
     count = {"train_identities": people, "test_identities": people}
     settings = GeneratedSettings.preset(**{**definition.settings, **STAND_IN_DATA, **count})
@@ -115,7 +114,7 @@ def stand_in_config(variant: str, people: int, epochs: int) -> RunConfig:
 def _stand_in(variant: str, people: int, epochs: int) -> FinishedRun:
     """A run of seconds, kept below ``build/`` while the code is the same."""
     config = stand_in_config(variant, people, epochs)
-    described = json.dumps([config.as_dict(), code_digest()], sort_keys=True)
+    described = json.dumps([config.as_dict(), of_training(config)], sort_keys=True)
     folder = Path(config.data_folder) / f"run-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
     if not (folder / "evaluation/metrics.json").is_file():
         trained = train(config, folder, log=lambda line: None)

@@ -25,9 +25,7 @@ from mscm_lib.files import atomic_path, read_json, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.study.entry import LICENSED
 from mscm_lib.study.execute import execute
-from mscm_lib.study.presets import experiment_of
 from mscm_lib.study.settings import RunName, Study, load_study
-from mscm_lib.study.strip import read_notebook
 from mscm_lib.study.tables import results_table
 
 # Executed here, from what the stages left.
@@ -47,14 +45,15 @@ class Report:
     label: str
 
 
-def write_reports() -> None:
-    """Render the chosen study's notebooks into ``results/<study>/reports`` with an index page.
+def write_reports(name: str) -> None:
+    """Render the study's notebooks into ``results/<study>/reports`` with an index page.
 
     Raises:
+        ConfigError: there is no study of that name.
         DataError: a stage's executed notebook is missing.
         NotebookError: one of the notebooks that read the results failed.
     """
-    study = load_study()
+    study = load_study(name)
     target = resolve(f"results/{study.name}/reports")
     reports = [*_narrative(study), *_stage_reports(study)]
     with atomic_path(target) as folder:
@@ -69,9 +68,9 @@ def write_reports() -> None:
 
 def _narrative(study: Study) -> list[Report]:
     reports = []
-    experiment = experiment_of(study.name)
-    own = [stem for stem, name in studies_of_notebooks().items() if name == experiment]
-    for stem in (*own, *(() if experiment else (ONE_NETWORK,)), *NARRATIVE):
+    wanted = study.variants_of or study.name
+    own = [stem for stem, name in studies_of_notebooks().items() if name == wanted]
+    for stem in (*own, *(() if own else (ONE_NETWORK,)), *NARRATIVE):
         executed = resolve(f"runs/notebooks/{stem}/{study.name}.ipynb")
         execute(stem, executed, {"study": study.name})
         reports.append(_told(stem, executed))
@@ -101,20 +100,27 @@ def _stage_reports(study: Study) -> list[Report]:
     names = [("21_reference_rankings", dataset, dataset) for dataset in study.data]
     runs = list(study.runs())
     for stem in ("10_train", "20_evaluate") if len(runs) <= PAGES_OF_RUNS else ():
-        names += [(stem, run.folder, _label(run)) for run in runs]
+        names += [(stem, run.name, _label(run)) for run in runs]
     reports = []
     for stem, name, label in names:
         executed = resolve(f"runs/notebooks/{stem}/{name}.ipynb")
         if not executed.is_file():
             raise DataError(f"{executed}: no such file; `dvc repro` makes it, or `dvc checkout`")
-        page_name = f"{stem}--{name.replace('/', '--')}.html"
-        reports.append(Report(stem, executed, page_name, label))
+        reports.append(Report(stem, executed, f"{stem}--{name}.html", label))
     return reports
 
 
 def _label(run: RunName) -> str:
     trial = f", split {run.trial}" if run.trial else ""
     return f"{run.variant} on {run.dataset}{trial}, seed {run.seed}"
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """A notebook from disk; raises `DataError` naming the file when it is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises several unrelated types
+        raise DataError(f"{path}: not a readable notebook ({error})") from error
 
 
 def render(executed: Path, stem: str) -> tuple[str, str]:

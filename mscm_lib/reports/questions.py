@@ -1,6 +1,6 @@
 """Where each question that readers bring is answered, and whether the answer has been measured.
 
-The guide shows these lists. A place is a heading of a notebook, an experiment is a preset whose
+The guide shows these lists. A place is a heading of a notebook, an experiment is a study whose
 results are there or not; both are looked up when the guide runs, and nothing is linked that is not
 there.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mscm_lib.errors import DataError
 from mscm_lib.reports.guide import anchor, headings, notebook_path, summary_path
 from mscm_lib.reports.pages import studies_of_notebooks
+from mscm_lib.study.settings import load_study
 
 
 @dataclass(frozen=True)
@@ -25,25 +26,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Question:
-    """A question, the sections that explain, and the experiments (presets) that measure."""
+    """A question, the sections that explain, and the studies that measure."""
 
     text: str
     places: tuple[Place, ...] = ()
     experiments: tuple[str, ...] = ()
 
-
-# The notebook of an experiment is the one whose parameters name its preset as their study.
-EXPERIMENTS = {
-    "components": "each part alone, each pair, all",
-    "losses": "QCT replaced by every other metric loss",
-    "alpha": "α from 0 to 1, and the three pairings",
-    "albs": "one to four ALBs, and from which layers",
-    "multi_scale": "none, concatenation, pyramid, cross-attention, self-attention, MIMB",
-    "streams": "dual, shared, unshared, with the modalities' shared information",
-    "augmentations": "the views' operations, one at a time",
-    "beyond": "another cross-modal task",
-    "length": "with MIMB, without it, and the baseline, trained once and four times as long",
-}
 
 OPEN_QUESTIONS = (
     Question(
@@ -266,7 +254,8 @@ def answers(questions: tuple[Question, ...]) -> str:
 
 def experiments() -> str:
     """Every experiment as a list in Markdown: its notebook, what it compares, whether it was run."""
-    return "\n".join(f"- {experiment_link(name)}: {text}" for name, text in EXPERIMENTS.items())
+    names = studies_of_notebooks().values()
+    return "\n".join(f"- {experiment_link(name)}: {load_study(name).title}" for name in names)
 
 
 def link(place: Place) -> str:

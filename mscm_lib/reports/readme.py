@@ -29,8 +29,8 @@ def refreshed(text: str) -> str:
         path = resolve(f"results/{match[2]}/tables/summary.md")
         if not path.is_file():
             raise DataError(
-                f"{path}: no such file; make it with `make preset PRESET={match[2]}` "
-                "and `make study`, or take the block out of README.md"
+                f"{path}: no such file; make it with `make study STUDY={match[2]}`, or take the "
+                "block out of README.md"
             )
         return f"{match[1]}{path.read_text(encoding='utf-8')}{match[3]}"
 

@@ -158,14 +158,14 @@ class Searcher:
         return list(packed.images.read(packed.images.rows([match.path for match in matches])))
 
     def pixels(self, image: Path | str | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) pixels as the network takes them.
+        """(H, W, 3) pixels as the network takes them; a file's as a viewer shows them.
 
         Raises:
             DataError: the file is no usable image, or pixels have another size or type.
         """
         height, width = self.index.about["height"], self.index.about["width"]
         if not isinstance(image, np.ndarray):
-            return load_pixels(Path(image), height, width)
+            return load_pixels(Path(image), height, width, as_shown=True)
         if image.shape != (height, width, 3) or image.dtype != np.uint8:
             raise DataError(
                 f"pixels of shape {image.shape} and type {image.dtype}: expected "

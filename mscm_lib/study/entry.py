@@ -13,7 +13,7 @@ from mscm_lib.data.doctor import diagnose
 from mscm_lib.errors import ConfigError, DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.settings import Study
+from mscm_lib.study.settings import Study, load_study, study_names
 
 LICENSED = ("sysu", "regdb", "llcm")
 
@@ -48,7 +48,7 @@ def enter(name: str, folder: Path | str) -> Path:
         )
     if place.exists() and place != source:
         raise DataError(f"{place}: is there already; remove it to enter {source} in its place")
-    diagnosis = diagnose(name, source)
+    diagnosis = diagnose(name, source, uses=uses_of(name))
     print(diagnosis.render(), flush=True)
     if not diagnosis.healthy:
         raise DataError(f"{source}: not entered; mend what the doctor names and try again")
@@ -60,6 +60,14 @@ def enter(name: str, folder: Path | str) -> Path:
     pointer = place.with_name(f"{name}.dvc")
     never_push(pointer)
     return pointer
+
+
+def uses_of(reader: str) -> dict[str, set[object]]:
+    """Gallery draws and splits of all studies of a dataset's ``reader``."""
+    studies = [load_study(name) for name in study_names()]
+    reading = [s for s in studies if any(d.reader == reader for d in s.data.values())]
+    runs = [run for study in reading for run in map(study.config, study.runs())]
+    return {"draw": {run.draw for run in runs}, "trial": {run.trial for run in runs}}
 
 
 def never_push(pointer: Path) -> None:
@@ -79,13 +87,19 @@ def check_sources(study: Study) -> None:
     for definition in study.data.values():
         source = resolve(definition.source)
         pointer = source.with_name(f"{source.name}.dvc")
-        if definition.reader == "generated" or source.is_dir():
+        if not definition.source or source.exists():
             continue
         if pointer.is_file():
             raise DataError(
                 f"{source}: not in the workspace; fetch it with: dvc checkout {pointer}"
             )
+        if definition.reader == "table":
+            raise DataError(
+                f"{source}: no such folder; the study {study.name!r} reads a CSV of images there"
+            )
         raise DataError(
             f"{source}: no such folder; the study {study.name!r} needs {definition.reader} there in "
             f"its official layout; enter yours with: mscm enter {definition.reader} /path/to/it"
+            if definition.reader in LICENSED
+            else f"{source}: no such file; the study {study.name!r} reads its images from there"
         )

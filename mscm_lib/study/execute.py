@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +15,37 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import atomic_path
 from mscm_lib.paths import project_root
+from mscm_lib.provenance import COMMAND
 
 
 class NotebookError(StudyError):
     """A notebook's cell failed; the executed part is kept beside the wanted output."""
 
 
-def execute(stem: str, output: Path, parameters: dict[str, Any]) -> None:
+def _of_known_parameters(record: logging.LogRecord) -> bool:
+    """papermill warns of each parameter that has no default in the notebook, which checks them all."""
+    return not record.getMessage().startswith("Passed unknown parameter")
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """A variable that the kernels started within the block inherit."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = "") -> None:
     """Execute ``notebooks/<stem>.ipynb`` with ``parameters`` into ``output``.
 
     The kernel runs in the project's root. The executed notebook appears whole or not at all; after
-    a failure what was executed stays at ``<output>.failed.ipynb`` for a look.
+    a failure what was executed stays at ``<output>.failed.ipynb`` for a look. ``command`` is what
+    results name as the command that made them.
 
     Raises:
         ConfigError: there is no such notebook.
@@ -30,6 +53,7 @@ def execute(stem: str, output: Path, parameters: dict[str, Any]) -> None:
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from papermill.log import logger
 
     source = project_root() / "notebooks" / f"{stem}.ipynb"
     if not source.is_file():
@@ -37,8 +61,10 @@ def execute(stem: str, output: Path, parameters: dict[str, Any]) -> None:
         raise ConfigError(unknown_key("notebook", stem, known))
     failed = output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
+    logger.addFilter(_of_known_parameters)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    with atomic_path(output) as part, warnings.catch_warnings():
+    said = command or f"papermill notebooks/{stem}.ipynb"
+    with atomic_path(output) as part, warnings.catch_warnings(), _environment(COMMAND, said):
         # papermill reads the kind of file from its ending
         target = part.with_suffix(".ipynb")
         try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import types
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 
-from mscm_lib.config import RunConfig, unknown_key
+from mscm_lib.config import RunConfig, coerce, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.study.settings import find_study, resolve_run
 
@@ -29,6 +31,7 @@ class Parameters:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._before = set(namespace) | {"given"}
+        self._cell = len(namespace.get("In", []))  # of IPython's history, which the next one begins
 
     def values(self) -> dict[str, Any]:
         """What was set, by name, leaving out what was imported, private names and IPython's own."""
@@ -46,33 +49,50 @@ class Parameters:
         """The values of a notebook whose parameters are exactly ``known``.
 
         Raises:
-            ConfigError: a parameter that this notebook does not know was given.
+            ConfigError: a parameter that this notebook does not know was given, or one of another
+                kind than its default.
         """
-        values = self.values()
-        for key in values:
+        values, defaults = self.values(), self._defaults()
+        for key, value in values.items():
             if key not in known:
                 raise ConfigError(unknown_key("parameter", key, list(known)))
+            default = defaults.get(key)
+            if isinstance(default, list) and not isinstance(value, list):
+                raise ConfigError(f"{key} = {value!r}: expected a list such as {default}")
+            if isinstance(default, (bool, int, float, str)):
+                values[key] = self._namespace[key] = coerce(key, value, type(default))
         return values
 
     def run_config(self, *others: str) -> RunConfig:
-        """The run that the parameters name, with the study's and the variant's values filled in.
+        """The run that the parameters name; what they leave out has the study's value.
 
-        A parameter left at None keeps the study's value. ``others`` are names that the notebook
-        uses itself.
+        That is the study that defines the dataset, and then the variant. Where every parameter that
+        weights depend on is given, as by the pipeline, no study is asked.
+
+        Args:
+            others: names that the notebook uses itself; those alone may be None.
 
         Raises:
             ConfigError: a name is unknown or misspelt, a value is wrong, or values do not combine.
         """
-        values = {
-            key: value
-            for key, value in self.values().items()
-            if key not in others and value is not None
-        }
-        for key in ("dataset", "variant"):
-            if not isinstance(values.get(key), str):
-                raise ConfigError(f"{key} = {values.get(key)!r}: expected a name")
-        study = find_study(values["dataset"])
-        return resolve_run(study, values["dataset"], values["variant"], values)
+        values = {key: value for key, value in self.values().items() if key not in others}
+        if RunConfig().training().keys() <= values.keys():
+            return RunConfig.from_mapping(values)
+        study = find_study(coerce("dataset", values.get("dataset"), str))
+        variant = coerce("variant", values.get("variant"), str)
+        return resolve_run(study, values["dataset"], variant, values)
+
+    def _defaults(self) -> dict[str, Any]:
+        """What the parameters cell sets, before papermill's: the first value of each name."""
+        found: dict[str, Any] = {}
+        for cell in self._namespace.get("In", [])[self._cell :]:
+            with suppress(SyntaxError):
+                for node in ast.parse(cell).body:
+                    match node:
+                        case ast.Assign([ast.Name(name)], value) if name not in self._before:
+                            with suppress(ValueError):
+                                found.setdefault(name, ast.literal_eval(value))
+        return found
 
 
 def as_table(values: dict[str, Any], header: str = "value") -> pd.DataFrame:

@@ -17,6 +17,8 @@ import psutil
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_json
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.entry import check_sources
+from mscm_lib.study.plan import write_plan
 from mscm_lib.study.settings import Study
 
 STARTED_AGAIN = (
@@ -25,48 +27,41 @@ STARTED_AGAIN = (
 )
 
 
-def repro(what: str, targets: Sequence[str] = ()) -> None:
-    """Make the chosen study's stages, or those named.
-
-    Args:
-        what: is made, for the message.
-        targets: stages; all when none is named.
-
-    Raises:
-        StudyError: a stage failed; its own message stands above.
-    """
-    release_dead(resolve(".dvc/tmp/rwlock"))
-    if subprocess.run(["dvc", "repro", *targets], cwd=project_root()).returncode:
-        raise StudyError(f"{what} stopped; {STARTED_AGAIN}")
-
-
-def repro_side_by_side(what: str, study: Study, jobs: int) -> None:
-    """The same for all of ``study``, with so many of its runs trained and evaluated at once.
+def make(study: Study, jobs: int = 1) -> None:
+    """Make all of a study that is not made yet.
 
     DVC makes one stage after the other; several DVCs in one folder wait for each other where they
     must. Each gets its share of the cores, since a small network gains more from another run beside
     it than from a second core. Bytes are those of that number of threads, as ``run.json`` records.
 
     Args:
-        what: is made, for the message.
-        study: the chosen one.
+        study: which.
         jobs: runs at a time.
 
     Raises:
-        ConfigError: ``jobs`` is not a positive number.
+        ConfigError: ``jobs`` is not a positive number, or two studies disagree.
+        DataError: a dataset is not there.
         StudyError: a stage failed; its own message stands above. The other runs went on.
     """
     if jobs < 1:
         raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time")
+    check_sources(study)
+    write_plan()
     if jobs > 1:
-        repro(what, ["strip", *(f"prepare@{dataset}" for dataset in study.data)])
-        names = [f"{r.dataset}-{r.variant}-{r.trial}-{r.seed}" for r in study.runs()]
+        _repro(study, ["strip", *(f"prepare@{dataset}" for dataset in study.data)])
+        names = [run.name for run in study.runs()]
         shares = [names[worker::jobs] for worker in range(jobs)]
         with ThreadPoolExecutor(jobs) as pool:
             failed = any(pool.map(_repro_share, range(jobs), shares, [jobs] * jobs))
         if failed:
-            raise StudyError(f"{what} stopped; {STARTED_AGAIN}")
-    repro(what)
+            raise StudyError(f"the study {study.name} stopped; {STARTED_AGAIN}")
+    _repro(study, [f"studies/{study.name}/dvc.yaml"])
+
+
+def _repro(study: Study, targets: Sequence[str]) -> None:
+    release_dead(resolve(".dvc/tmp/rwlock"))
+    if subprocess.run(["dvc", "repro", *targets], cwd=project_root()).returncode:
+        raise StudyError(f"the study {study.name} stopped; {STARTED_AGAIN}")
 
 
 def _repro_share(worker: int, names: Sequence[str], jobs: int) -> int:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from mscm_lib.data import PackedDataset, open_dataset, open_packed, pack_dataset
+from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
-from mscm_lib.study.settings import DataDefinition, find_study
+from mscm_lib.study.settings import DataDefinition, read_yaml
 
 
 def prepare(dataset: str) -> PackedDataset:
-    """Pack ``dataset`` as its study defines it, into ``data/packed/<dataset>``.
+    """Pack ``dataset`` as the plan defines it, into ``data/packed/<dataset>``.
 
     Raises:
-        ConfigError: no study defines the dataset, or a generator setting is wrong.
+        ConfigError: the plan has no such dataset, or a generator setting is wrong.
         DataError: the source folder is missing or broken.
     """
-    definition = find_study(dataset).data[dataset]
+    definition = _planned(dataset)
     if definition.reader == "generated":
         from mscm_lib.data.generated import GeneratedSettings, generate
 
         settings = GeneratedSettings.preset(**definition.settings)
         generate(settings, definition.folder, definition.height, definition.width)
     else:
-        source = open_dataset(definition.reader, resolve(definition.source))
+        told = definition.settings or None
+        source = open_dataset(definition.reader, resolve(definition.source), told)
         pack_dataset(source, definition.folder, definition.height, definition.width)
     return open_packed(definition.folder)
 
@@ -32,8 +34,18 @@ def ensure_prepared(dataset: str) -> PackedDataset:
     Drawn datasets are drawn again where the arrays are of other settings or another size. Packed
     arrays of a real dataset do without its images, and are taken as they are.
     """
-    definition: DataDefinition = find_study(dataset).data[dataset]
-    packed = (definition.folder / "manifest.json").is_file()
-    if packed and definition.reader != "generated":
+    definition = _planned(dataset)
+    if definition.reader != "generated" and (definition.folder / "manifest.json").is_file():
         return open_packed(definition.folder)
     return prepare(dataset)
+
+
+def _planned(dataset: str) -> DataDefinition:
+    path = resolve(f"plan/data/{dataset}.yaml")
+    if not path.is_file():
+        raise ConfigError(
+            f"{dataset!r}: no such dataset in the plan; `mscm plan` brings it up to date with the "
+            "studies"
+        )
+    values = read_yaml(path)
+    return DataDefinition.from_mapping(values.pop("key"), values, str(path))

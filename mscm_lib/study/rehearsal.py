@@ -1,6 +1,6 @@
 """The paper's studies rehearsed on miniature trees: every stage, search, split and draw, small.
 
-Each rehearsal runs in a copy of the project, so that the chosen study is left alone. With real data
+Each rehearsal runs in a copy of the project, so that the study itself is left alone. With real data
 the only differences are the path and the sizes.
 """
 
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,8 +23,7 @@ from mscm_lib.data.generated.settings import Layout
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.presets import study_text
-from mscm_lib.study.settings import load_study
+from mscm_lib.study.settings import read_yaml
 
 SIZES = {"height": 64, "width": 32}
 RUN: dict[str, Any] = {
@@ -37,7 +36,9 @@ RUN: dict[str, Any] = {
     "warmup_epochs": 1,
     "milestones": [1],
 }
-LEFT_OUT = ("results/", "dvc.lock", "params.yaml")
+
+
+MADE = ("build", "runs", "data/packed", "data/raw")
 
 
 def rehearse(names: Sequence[str] = ("sysu", "regdb", "llcm")) -> None:
@@ -51,14 +52,12 @@ def rehearse(names: Sequence[str] = ("sysu", "regdb", "llcm")) -> None:
     for name in names:
         root = resolve(f"build/rehearsal/{name}")
         copy_project(root)
-        write_params(root, name)
-        runs = sum(1 for _ in load_study(root / "params.yaml").runs())
-        print(f"\nRehearsal of {name}: {runs} runs", flush=True)
+        write_miniature(root, name)
         if not (root / f"data/raw/{name}.dvc").is_file():
             tree = resolve(f"build/rehearsal/trees/{name}")
             emulate(_layout(name), tree, scale="miniature")
             _mscm(root, "enter", name, str(tree))
-        _mscm(root, "study")
+        _mscm(root, "study", name)
     print(f"\nRehearsed in {(time.monotonic() - began) / 60:.1f} min. Where to look:")
     for name in names:
         print(f"  build/rehearsal/{name}/results/{name}/reports/index.html")
@@ -77,40 +76,45 @@ def _layout(name: str) -> Layout:
     raise ConfigError(unknown_key("dataset", name, list(get_args(Layout))))
 
 
-def write_params(root: Path, preset: str) -> None:
-    """The preset's own params.yaml below ``root``, at miniature sizes; nothing else differs."""
-    path = resolve(f"presets/{preset}.yaml")
-    values = yaml.safe_load(study_text(path))
+def write_miniature(root: Path, name: str) -> None:
+    """The study's own file below ``root``, at miniature sizes; nothing else differs."""
+    path = f"studies/{name}/study.yaml"
+    values = read_yaml(resolve(path))
     for definition in values["data"].values():
         definition.update(SIZES)
     values["title"] = f"Rehearsal on a miniature tree: {values['title']}"
     values["run"] = values["run"] | RUN
-    write_text(root / "params.yaml", yaml.safe_dump(values, sort_keys=False))
+    write_text(root / path, yaml.safe_dump(values, sort_keys=False))
 
 
 def copy_project(destination: Path) -> None:
     """Copy the project's own files (what git tracks or would track) to ``destination``.
 
-    Results, the lock of finished stages and the chosen study stay behind. Files that are there
-    already are brought up to date; what a former rehearsal made is kept for DVC to judge.
+    Results and the locks of finished stages stay behind. Files that are there already are brought up
+    to date; what a former rehearsal made is kept for DVC to judge. A tree without git is copied
+    without what is made in it.
     """
     source = project_root()
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=source,
-        capture_output=True,
-        text=True,
-    )
-    if listed.returncode:
-        raise StudyError(
-            f"{source}: git could not list the project's files: {listed.stderr.strip()}"
-        )
-    for name in listed.stdout.split("\0"):
-        if name and not name.startswith(LEFT_OUT) and (source / name).is_file():
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    names = listed.stdout.split("\0") if not listed.returncode else _walked(source)
+    for name in names:
+        made = name.startswith("results/") or name.endswith("dvc.lock")
+        if name and not made and (source / name).is_file():
             target = destination / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / name, target)
     write_text(destination / ".dvc/config.local", "[core]\n    no_scm = true\n")
+
+
+def _walked(source: Path) -> Iterator[str]:
+    """Files below ``source`` that are not made in it."""
+    for folder, folders, files in os.walk(source):
+        place = Path(folder).relative_to(source)
+        hidden = (".dvc",) if place == Path() else ()
+        kept = [f for f in folders if f in hidden or not f.startswith((".", "__pycache__"))]
+        folders[:] = [f for f in kept if (place / f).as_posix() not in MADE]
+        yield from ((place / file).as_posix() for file in files)
 
 
 def environment(root: Path) -> dict[str, str]:

@@ -1,46 +1,57 @@
-"""What a study covers: params.yaml and variants.yaml, read and checked as a whole."""
+"""What a study covers: ``studies/<name>/study.yaml``, read and checked as a whole.
+
+A study file holds its title, its data, its variants with their labels, trials, seeds and the
+parameters of its runs. Two keys take these from another study: ``variants_of: components`` its
+variants, reference and seeds, ``data_of: sysu`` its data, trials and run parameters. So an
+experiment stands on the data of the lab, and can be put on any other.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML, YAMLError
+
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
+from mscm_lib.files import write_text
+from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
-from mscm_lib.study.presets import (
-    STUDY_KEYS,
-    load_variants,
-    parse,
-    placed_studies,
-    preset_paths,
-    study_text,
-    study_text_on,
-)
 
-READERS = ("generated", "sysu", "regdb", "llcm")
+READERS = ("generated", "sysu", "regdb", "llcm", "table")
+OF_THE_VARIANTS = ("variants", "reference", "seeds")
+OF_THE_DATA = ("data", "datasets", "trials", "run")
+KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
+# what a run is called and reads: its study says it elsewhere
+_NAMED_ELSEWHERE = ("dataset", "data_folder", "trial", "seed", "variant", "height", "width")
+# Names become folders, DVC's targets and parts of its overrides (`-S`), where ".", "+", "=", "[" and
+# a digit in front mean something else.
+_NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
 class DataDefinition:
-    """One entry of params.yaml's ``data``: where images come from and the size they are packed at.
+    """One entry of a study's ``data``: where images come from and the size they are packed at.
 
     Attributes:
         key: the entry's name, and the folder's below ``data/packed``.
-        reader: generated, sysu, regdb or llcm.
-        source: what the packed arrays are made from; a folder of images, or for the generated
-            benchmark the code that draws it.
+        reader: generated, sysu, regdb, llcm, or table for a dataset of one's own.
+        source: the folder of images, or the table; "" for the generated benchmark.
         height, width: pixels.
-        settings: the generator's knobs; empty for real datasets.
+        settings: the generator's knobs, or a table's protocol; empty for the official datasets.
     """
 
     key: str
     reader: str
-    source: str
     height: int
     width: int
+    source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -49,18 +60,42 @@ class DataDefinition:
         return resolve(f"data/packed/{self.key}")
 
     @classmethod
-    def from_mapping(cls, key: str, values: Mapping[str, Any]) -> DataDefinition:
+    def from_mapping(cls, key: str, values: Any, where: str = "data") -> DataDefinition:
         """Checked definition; raises `ConfigError` naming the key that is wrong."""
-        known = ["reader", "source", "height", "width", "settings"]
-        for name in values:
-            if name not in known:
-                raise ConfigError(unknown_key(f"key in params.yaml's data.{key}", name, known))
-        missing = [name for name in known[:4] if name not in values]
-        if missing:
-            raise ConfigError(f"params.yaml: data.{key} lacks {', '.join(missing)}")
-        if values["reader"] not in READERS:
-            raise ConfigError(unknown_key(f"reader in data.{key}", values["reader"], list(READERS)))
-        return cls(key, **values)
+        where = f"{where}.{_name(where, key)}"
+        known = ("reader", "source", "height", "width", "settings")
+        _known(where, _mapping(where, values), known)
+        reader = values.get("reader")
+        if reader not in READERS:
+            raise ConfigError(unknown_key(f"reader in {where}", str(reader), list(READERS)))
+        drawn = reader == "generated"
+        lacking = [k for k in known[:4] if k not in values and not (drawn and k == "source")]
+        if lacking:
+            raise ConfigError(f"{where}: lacks {', '.join(lacking)}")
+        for side in ("height", "width"):
+            size = values[side]
+            if not isinstance(size, int) or isinstance(size, bool) or size < 16 or size % 16:
+                raise ConfigError(f"{where}.{side} = {size!r}: expected a multiple of 16 pixels")
+        if drawn == ("source" in values):
+            raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
+        source = _text(f"{where}.source", values.get("source", "drawn"))
+        settings = _mapping(f"{where}.settings", values.get("settings", {}))
+        try:
+            if drawn:
+                from mscm_lib.data.generated import GeneratedSettings
+
+                GeneratedSettings.preset(**settings)
+            elif reader == "table":
+                from mscm_lib.data.table_protocol import TableProtocol
+
+                TableProtocol.from_mapping(settings)
+            elif settings:
+                raise ConfigError("only the generator and tables have settings")
+        except (ConfigError, TypeError) as error:
+            raise ConfigError(f"{where}.settings: {error}") from error
+        return cls(
+            key, reader, values["height"], values["width"], "" if drawn else source, settings
+        )
 
 
 @dataclass(frozen=True)
@@ -73,23 +108,42 @@ class RunName:
     seed: int
 
     @property
-    def folder(self) -> str:
-        """The run's folder below ``runs/train`` and ``runs/evaluate``."""
-        return f"{self.dataset}/{self.variant}-t{self.trial}-s{self.seed}"
+    def name(self) -> str:
+        """The run's name in the plan, and its folder's below ``runs/train`` and others."""
+        return f"{self.dataset}-{self.variant}-t{self.trial}-s{self.seed}"
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study: the product of datasets, variants, trials and seeds, with common parameters."""
+    """A study: the product of datasets, variants, trials and seeds, with common parameters.
+
+    Attributes:
+        name: of its folder.
+        title: for readers.
+        data: definitions by key.
+        variants: names, in the order of tables.
+        labels: the variants' names for readers.
+        parameters: by variant, in what it departs from the paper's recipe.
+        reference: the variant that the others are compared with.
+        trials: splits of RegDB; (0,) elsewhere.
+        seeds: of the trainings.
+        run: parameters that all runs share.
+        variants_of: the study that the variants come from; "" for its own.
+        data_of: the study that the data come from; "" for its own.
+    """
 
     name: str
     title: str
     data: Mapping[str, DataDefinition]
     variants: tuple[str, ...]
+    labels: Mapping[str, str]
+    parameters: Mapping[str, Mapping[str, Any]]
+    reference: str
     trials: tuple[int, ...]
     seeds: tuple[int, ...]
     run: Mapping[str, Any]
-    reference: str  # the variant that the others are compared with
+    variants_of: str = ""
+    data_of: str = ""
 
     def runs(self) -> Iterator[RunName]:
         """Every training of the study, datasets first."""
@@ -99,49 +153,78 @@ class Study:
                     for seed in self.seeds:
                         yield RunName(dataset, variant, trial, seed)
 
+    def config(self, run: RunName) -> RunConfig:
+        """A run's parameters, whole."""
+        own = {"trial": run.trial, "seed": run.seed}
+        return resolve_run(self, run.dataset, run.variant, own)
 
-def load_study(path: Path | str = "params.yaml") -> Study:
-    """The study that ``path`` describes.
+
+def study_names() -> list[str]:
+    """The studies that there are: folders with a ``study.yaml``."""
+    return sorted(path.parent.name for path in resolve("studies").glob("*/study.yaml"))
+
+
+def study_path(name: str) -> Path:
+    """A study's file.
 
     Raises:
-        ConfigError: a key is unknown, missing or of the wrong type, a variant is not in
-            variants.yaml, or the run parameters cannot be combined.
+        ConfigError: there is no study of that name; the message lists those there are.
     """
-    return check_study(path, study_text(path))
+    if not isinstance(name, str) or name not in study_names():
+        raise ConfigError(unknown_key("study", str(name), study_names()))
+    return resolve(f"studies/{name}/study.yaml")
 
 
-def check_study(path: Path | str, text: str) -> Study:
-    """The study that ``text`` describes, which stands or is to stand in ``path``; as `load_study`."""
-    values = parse(resolve(path), text)
-    for key in values:
-        if key not in STUDY_KEYS:
-            raise ConfigError(unknown_key(f"key in {path}", key, list(STUDY_KEYS)))
-    missing = [key for key in STUDY_KEYS if key not in values]
+def load_study(name: str) -> Study:
+    """The study ``studies/<name>/study.yaml``.
+
+    Raises:
+        ConfigError: there is none, a key is unknown, missing or of the wrong type, or the run
+            parameters cannot be combined.
+    """
+    return read_study(study_path(name))
+
+
+def read_study(path: Path, text: str | None = None) -> Study:
+    """The study that ``path`` holds, or is to hold where ``text`` is given; as `load_study`."""
+    values = _joined(path, read_yaml(path, text))
+    where = _shown(path)
+    _known(where, values, KEYS)
+    missing = [key for key in ("title", *OF_THE_VARIANTS, "data", "run") if key not in values]
     if missing:
-        raise ConfigError(f"{path}: lacks {', '.join(missing)}")
-    data = {key: DataDefinition.from_mapping(key, v) for key, v in values["data"].items()}
-    if list(data) != list(values["datasets"]):
-        raise ConfigError(
-            f"{path}: datasets = {values['datasets']} but data defines {list(data)}; "
-            "list the same names in the same order (DVC multiplies `datasets`)"
-        )
+        raise ConfigError(f"{where}: lacks {', '.join(missing)}")
+    labels, parameters = _variants(where, values["variants"])
+    parameters = {name: beside(own, path.parent) for name, own in parameters.items()}
     study = Study(
-        values["study"],
-        values["title"],
-        data,
-        tuple(values["variants"]),
-        tuple(values["trials"]),
-        tuple(values["seeds"]),
-        values["run"],
+        _name(f"{where}: the folder", path.parent.name),
+        _text(f"{where}: title", values["title"]),
+        _data(where, values["data"], values.get("datasets")),
+        tuple(labels),
+        labels,
+        parameters,
         values["reference"],
+        _numbers(f"{where}: trials", values.get("trials", [0])),
+        _numbers(f"{where}: seeds", values["seeds"]),
+        beside(_run_parameters(f"{where}: run", values["run"]), path.parent),
+        values.get("variants_of", ""),
+        values.get("data_of", ""),
     )
-    for dataset in data:
-        for variant in study.variants:
-            resolve_run(study, dataset, variant)
     if study.reference not in study.variants:
         raise ConfigError(
-            f"{path}: reference = {study.reference!r}: expected one of {list(study.variants)}"
+            f"{where}: reference = {study.reference!r}: expected one of {list(study.variants)}"
         )
+    for definition in study.data.values():
+        splits = {"regdb": range(1, 11), "table": study.trials}.get(definition.reader, (0,))
+        if wrong := [trial for trial in study.trials if trial not in splits]:
+            raise ConfigError(
+                f"{where}: trials = {wrong}: {definition.reader} has {[*splits]} to train on"
+            )
+    for dataset in study.data:
+        for variant in study.variants:
+            try:
+                resolve_run(study, dataset, variant)
+            except ConfigError as error:
+                raise ConfigError(f"{where}: variant {variant}: {error}") from error
     return study
 
 
@@ -155,7 +238,7 @@ def resolve_run(
     """
     if dataset not in study.data:
         raise ConfigError(unknown_key("dataset", dataset, list(study.data)))
-    variants = load_variants()
+    variants = {**load_variants(), **study.parameters}
     if variant not in variants:
         raise ConfigError(unknown_key("variant", variant, list(variants)))
     definition = study.data[dataset]
@@ -165,35 +248,212 @@ def resolve_run(
 
 
 def find_study(dataset: str) -> Study:
-    """The study that defines ``dataset``: the chosen one, else the first preset that has it.
+    """The study whose own file defines ``dataset``.
 
     Raises:
         ConfigError: no study has a dataset of that name.
     """
     known: list[str] = []
-    paths: list[Path | str] = ["params.yaml", *preset_paths()]
-    for path in paths:
-        study = load_study(path)
-        if dataset in study.data:
-            return study
-        known += list(study.data)
-    raise ConfigError(unknown_key("dataset", dataset, sorted(set(known))))
+    for name in study_names():
+        path = study_path(name)
+        own = list(read_yaml(path).get("data") or ())
+        if dataset in own:
+            return read_study(path)
+        known += own
+    raise ConfigError(unknown_key("dataset", str(dataset), sorted(known)))
 
 
-def study_named(name: str) -> Study:
-    """The study of that name: the chosen one, a preset's, or an experiment on a preset's data.
+def find_run(name: str) -> tuple[Study, RunName]:
+    """A run of any study by its name in the plan.
 
     Raises:
-        ConfigError: there is none; the message lists those there are.
+        ConfigError: no study has it.
     """
     known = []
-    for path in (Path("params.yaml"), *preset_paths()):
-        study = load_study(path)
-        if study.name == name:
-            return study
-        known.append(study.name)
-    placed = placed_studies()
-    if name in placed:
-        experiment, on = placed[name]
-        return check_study(f"presets/{experiment}.yaml", study_text_on(experiment, on))
-    raise ConfigError(unknown_key("study", name, sorted({*known, *placed})))
+    for study in map(load_study, study_names()):
+        for run in study.runs():
+            if run.name == name:
+                return study, run
+            known.append(run.name)
+    raise ConfigError(unknown_key("run", name, sorted(set(known))))
+
+
+def load_variants() -> dict[str, dict[str, Any]]:
+    """Variants by name: the run parameters in which each departs from the paper's recipe."""
+    return deepcopy(read_yaml(resolve("variants.yaml")))
+
+
+def study_on(name: str, on: str = "") -> Study:
+    """The study with the variants of ``name`` on the data of ``on``, called ``<name>-<on>``.
+
+    Where that has no file, it is what `write_study_on` would write. Without ``on`` it is the study
+    itself.
+
+    Raises:
+        ConfigError: one of them is no study, or their parameters cannot be combined.
+    """
+    if not on:
+        return load_study(name)
+    path = resolve(f"studies/{name}-{on}/study.yaml")
+    return read_study(path, None if path.is_file() else _text_on(name, on))
+
+
+def write_study_on(name: str, on: str) -> Study:
+    """`study_on`, with its file made where there is none."""
+    study, path = study_on(name, on), resolve(f"studies/{name}-{on}/study.yaml")
+    if on and not path.is_file():
+        write_text(path, _text_on(name, on))
+    return study
+
+
+def _text_on(name: str, on: str) -> str:
+    title = read_yaml(study_path(name)).get("title", name)
+    study_path(on)
+    return (
+        f'# Made by: make study STUDY={name} ON={on}\ntitle: "{title}, on {on}"\n'
+        f"variants_of: {name}\ndata_of: {on}\n"
+    )
+
+
+def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with what they take from other studies; their own keys win, ``run`` is joined."""
+    taken: dict[str, Any] = {}
+    for key, parts in (("variants_of", OF_THE_VARIANTS), ("data_of", OF_THE_DATA)):
+        if key not in values:
+            continue
+        other = study_path(_text(f"{_shown(path)}: {key}", values[key]))
+        if other == path:
+            raise ConfigError(f"{_shown(path)}: {key} = {values[key]!r}: is this study itself")
+        theirs = read_yaml(other)
+        if key in theirs:
+            raise ConfigError(
+                f"{_shown(path)}: {key} = {values[key]!r}: that study takes them from "
+                f"{theirs[key]!r}; name that one"
+            )
+        taken |= {part: theirs[part] for part in parts if part in theirs}
+    for part in ("data", "run"):
+        if part in taken and isinstance(values.get(part), dict) and isinstance(taken[part], dict):
+            values = {**values, part: {**taken[part], **values[part]}}
+    if "variants" in values and "variants" in taken:
+        raise ConfigError(f"{_shown(path)}: has variants of its own and variants_of; keep one")
+    return {**taken, **values}
+
+
+def _data(where: str, values: Any, chosen: Any) -> dict[str, DataDefinition]:
+    found = {
+        key: DataDefinition.from_mapping(key, value, f"{where}: data")
+        for key, value in _mapping(f"{where}: data", values, empty=False).items()
+    }
+    if chosen is None:
+        return found
+    if not isinstance(chosen, list) or not chosen or len({*map(str, chosen)}) < len(chosen):
+        raise ConfigError(f"{where}: datasets = {chosen!r}: expected a list of data, no repeats")
+    for key in chosen:
+        if key not in found:
+            raise ConfigError(unknown_key(f"dataset in {where}", str(key), list(found)))
+    return {key: found[key] for key in chosen}
+
+
+def _variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Labels, and the parameters of those variants that the study itself defines."""
+    labels: dict[str, str] = {}
+    own: dict[str, dict[str, Any]] = {}
+    known = load_variants()
+    for name, value in _mapping(f"{where}: variants", values, empty=False).items():
+        place = f"{where}: variants.{_name(f'{where}: variants', name)}"
+        parameters = {} if isinstance(value, str) else dict(_mapping(place, value))
+        labels[name] = _text(
+            f"{place}: label", value if not parameters else parameters.pop("label", name)
+        )
+        if not parameters and name not in known:
+            raise ConfigError(unknown_key(f"variant in {where}", name, list(known)))
+        if parameters and name in known:
+            raise ConfigError(
+                f"{place}: has parameters here and in variants.yaml; one name has one meaning: "
+                "take another name, or leave the parameters out"
+            )
+        if parameters:
+            own[name] = _run_parameters(place, parameters)
+    return labels, own
+
+
+def _run_parameters(where: str, values: Any) -> dict[str, Any]:
+    for key in _mapping(where, values):
+        if key in _NAMED_ELSEWHERE:
+            raise ConfigError(
+                f"{where}.{key}: follows from the study's data, variants, trials and seeds; leave "
+                "it out"
+            )
+    return dict(values)
+
+
+def _known(where: str, values: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in values:
+        if key not in known:
+            raise ConfigError(unknown_key(f"key in {where}", str(key), list(known)))
+
+
+def _mapping(where: str, value: Any, empty: bool = True) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not (empty or value):
+        raise ConfigError(f"{where} = {value!r}: expected a mapping of names to values")
+    return value
+
+
+def _text(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where} = {value!r}: expected text")
+    return value
+
+
+def _name(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ConfigError(
+            f"{where}: name {value!r}: expected small letters and digits, a letter first, parts "
+            "joined by hyphens"
+        )
+    return value
+
+
+def _numbers(where: str, value: Any) -> tuple[int, ...]:
+    good = isinstance(value, list) and value and len({*map(repr, value)}) == len(value)
+    if not good or any(type(number) is not int or number < 0 for number in value):
+        raise ConfigError(
+            f"{where} = {value!r}: expected a list of whole numbers, 0 or more, no repeats"
+        )
+    return tuple(value)
+
+
+def read_yaml(path: Path, text: str | None = None) -> dict[str, Any]:
+    """The mapping that a YAML file holds, read as DVC reads YAML; repeated keys are refused.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or holds no mapping.
+    """
+    if text is None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            raise ConfigError(f"{_shown(path)}: could not be read ({reason})") from error
+    return deepcopy(_parsed(_shown(path), text))
+
+
+@cache
+def _parsed(where: str, text: str) -> dict[str, Any]:
+    """Remembered: a plan asks for the same files for every run."""
+    try:
+        values = YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        told = getattr(error, "problem", None) or str(error)
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{where}: not readable as YAML: {told}{place}") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
+    return values
+
+
+def _shown(path: Path) -> str:
+    """A path as people write it: from the project's root where it lies there."""
+    root = resolve("")
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)

@@ -7,45 +7,37 @@ from typing import Any
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
-from mscm_lib.study.execute import execute
-from mscm_lib.study.settings import RunName, load_study
+from mscm_lib.study.code import EVALUATE, REFERENCE, TRAIN
+from mscm_lib.study.plan import planned
+from mscm_lib.study.settings import read_yaml
+
+STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
 
 
-def run_stage(notebook: str, dataset: str, variant: str, trial: int, seed: int) -> None:
-    """Execute one stage's notebook; outputs lie below ``runs/`` under the run's own name.
+def run_stage(kind: str, name: str) -> None:
+    """Execute one stage's notebook with the parameters that the plan names.
+
+    Outputs lie in ``runs/<kind>/<name>``, the executed notebook in ``runs/notebooks``.
+
+    Args:
+        kind: train or evaluate a run, or reference: what needs no training.
+        name: of a run, or of a dataset where ``kind`` is reference.
 
     Raises:
-        ConfigError: the notebook is none of a stage's, or the run is not in the chosen study.
+        ConfigError: no stage is called so, or the plan does not have the run.
         NotebookError: the notebook failed.
     """
-    if notebook not in STAGES:
-        raise ConfigError(unknown_key("stage notebook", notebook, list(STAGES)))
-    study = load_study()
-    if dataset not in study.data:
-        raise ConfigError(unknown_key("dataset", dataset, list(study.data)))
-    run = RunName(dataset, variant, trial, seed)
-    kind = STAGES[notebook]
+    if kind not in STAGES:
+        raise ConfigError(unknown_key("stage", kind, list(STAGES)))
     if kind == "reference":
-        parameters: dict[str, Any] = {
-            "dataset": dataset,
-            "output": f"runs/reference/{dataset}",
-            "variant": study.variants[-1],
-            "seeds": list(study.seeds),
-            "trials": list(study.trials),
-        }
-        name = dataset
+        parameters: dict[str, Any] = read_yaml(resolve(f"plan/reference/{name}.yaml"))
     else:
-        name = run.folder
-        parameters = {
-            "dataset": dataset,
-            "variant": variant,
-            "trial": trial,
-            "seed": seed,
-            "output": f"runs/{kind}/{name}",
-        }
-        if kind == "evaluate":
-            parameters["trained"] = f"runs/train/{name}"
-    execute(notebook, resolve(f"runs/notebooks/{notebook}/{name}.ipynb"), parameters)
+        parameters = planned(name, kind)
+    parameters["output"] = f"runs/{kind}/{name}"
+    if kind == "evaluate":
+        parameters["trained"] = f"runs/train/{name}"
+    stem = STAGES[kind]
+    from mscm_lib.study.execute import execute  # takes seconds: what is asked is checked first
 
-
-STAGES = {"10_train": "train", "20_evaluate": "evaluate", "21_reference_rankings": "reference"}
+    said = f"mscm run {kind} {name}"
+    execute(stem, resolve(f"runs/notebooks/{stem}/{name}.ipynb"), parameters, said)

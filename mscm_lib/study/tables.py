@@ -20,8 +20,9 @@ from mscm_lib.evaluation.run import load_run_network
 from mscm_lib.files import atomic_path, read_json, write_json, write_text
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.paths import resolve
-from mscm_lib.study.comparison import compare_variants
-from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
+from mscm_lib.study.comparison import Gate, benchmark_of, compare_variants
+from mscm_lib.study.plan import planned
+from mscm_lib.study.settings import RunName, Study, load_study
 
 METRICS = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
 LABELS = {
@@ -38,17 +39,17 @@ PROTOCOL = [
 ]  # fmt: skip
 
 
-def write_tables() -> None:
-    """Write ``results/<study>/tables`` from what the chosen study's runs left.
+def write_tables(name: str) -> None:
+    """Write ``results/<study>/tables`` from what the study's runs left.
 
     - ``metrics.csv``: a row for each run, search and feature: means over gallery trials, as fractions
     - ``identities.csv``: a row for each run, search and searched person: mean AP and rank-1 of the
       reported feature over that person's queries and galleries, from which intervals are drawn
-    - ``comparison.csv``: every variant's mAP and rank-1 with intervals, its paired difference from
-      the study's reference, and whether that is more than luck (see `mscm_lib.study.comparison`)
+    - ``comparison.csv``: every variant's mAP and rank-1 with intervals over worlds, its paired
+      difference from the study's reference, and the verdict (see `mscm_lib.study.comparison`)
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
-    - ``summary.json``: the same means, as `dvc metrics diff` compares them between commits
+    - ``headline.json``: mAP and rank-1 of each network and search, for `dvc metrics` and `dvc exp`
     - ``probes.csv``: what a linear probe reads from each run's feature: modality, camera, and of
       generated people each attribute (see `mscm_lib.evaluation.probes`)
     - ``inspections.csv``: what each run's ALBs go by, QCT's terms, and how far modalities and people
@@ -58,32 +59,33 @@ def write_tables() -> None:
     Raises:
         DataError: a run has not left what it should have.
     """
-    study = load_study()
+    study = load_study(name)
     metrics = pd.DataFrame(_all_rows(study))
-    summary = summarise(metrics, study)
+    summary = summarise(metrics)
     with atomic_path(resolve(f"results/{study.name}/tables")) as folder:
         folder.mkdir()
         write_text(folder / "metrics.csv", metrics.to_csv(index=False, float_format="%.6f"))
         identities = pd.concat(_identities(study), ignore_index=True)
         write_text(folder / "identities.csv", identities.to_csv(index=False, float_format="%.6f"))
-        comparison = pd.concat(_comparisons(identities, study), ignore_index=True)
-        write_text(folder / "comparison.csv", comparison.to_csv(index=False, float_format="%.3f"))
+        histories = pd.concat(_histories(study), ignore_index=True)
+        write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
+        tables = _comparisons(identities, metrics, histories, study.reference)
+        comparison = pd.concat(tables, ignore_index=True)
+        write_text(folder / "comparison.csv", comparison.to_csv(index=False, float_format="%.5g"))
         probes = [*_probes(study)]
         if probes:
             table = pd.concat(probes, ignore_index=True)
             write_text(folder / "probes.csv", table.to_csv(index=False, float_format="%.4f"))
         table = pd.concat(_inspections(study), ignore_index=True)
         write_text(folder / "inspections.csv", table.to_csv(index=False, float_format="%.4f"))
-        histories = pd.concat(_histories(study), ignore_index=True)
-        write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
         write_text(folder / "summary.md", as_markdown(summary))
-        write_json(folder / "summary.json", as_metrics(summary))
-        records = {run.folder: _provenance(run, study) for run in study.runs()}
+        write_json(folder / "headline.json", headline(summary))
+        records = {run.name: _provenance(run, study) for run in study.runs()}
         write_json(folder / "provenance.json", records)
 
 
-def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row a variant and search: mean and standard deviation over runs, in percent.
 
     Only the reported feature counts here (see `RunConfig.feature`); the others stand in
@@ -107,7 +109,7 @@ def summarise(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
             values = group[metric] * 100
             row[LABELS[metric]] = values.mean()
             row[f"{LABELS[metric]} sd"] = values.std() if len(values) > 1 else float("nan")
-        row["command"] = _command(study, str(dataset), str(variant), group)
+        row["command"] = _command(str(dataset), group)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -138,32 +140,35 @@ def as_markdown(summary: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
-def as_metrics(summary: pd.DataFrame) -> dict[str, Any]:
-    """The summary's means by dataset, search, query → gallery, network and measure, in percent."""
+def headline(summary: pd.DataFrame) -> dict[str, Any]:
+    """mAP and rank-1 in percent by network and search; by dataset first where there are several."""
     found: dict[str, Any] = {}
+    several = summary["dataset"].nunique() > 1
     for _, row in summary.iterrows():
-        place = found.setdefault(row["dataset"], {}).setdefault(row["search"], {})
-        networks = place.setdefault(row["query → gallery"], {})
-        networks[row["network"]] = {label: round(float(row[label]), 2) for label in LABELS.values()}
+        place = found.setdefault(row["dataset"], {}) if several else found
+        networks = place.setdefault(row["network"].replace(" ", "-"), {})
+        figures = {label: round(float(row[label]), 2) for label in ("mAP", "R1")}
+        networks[row["search"].replace(", ", "-")] = figures
     return found
 
 
-def _command(study: Study, dataset: str, variant: str, group: pd.DataFrame) -> str:
+def _command(dataset: str, group: pd.DataFrame) -> str:
+    """What makes a row's runs again, each by its name."""
     if group["kind"].iloc[0] == "reference":
         return f"dvc repro reference@{dataset}"
-    runs = sorted({f"{t}-{s}" for t, s in zip(group["trial"], group["seed"], strict=True)})
-    targets = [f"evaluate@{dataset}-{variant}-{run}" for run in runs]
-    return "dvc repro " + " ".join(targets[:1] if len(targets) > 4 else targets)
+    columns = (group[key] for key in RUN)
+    runs = {RunName(d, v, int(t), int(s)).name: 0 for d, v, t, s in zip(*columns, strict=True)}
+    return "dvc repro " + " ".join(f"evaluate@{run}" for run in runs)
 
 
 def _all_rows(study: Study) -> Iterator[dict[str, Any]]:
     for run in study.runs():
-        config = resolve_run(study, run.dataset, run.variant)
-        for row in _metrics(resolve(f"runs/evaluate/{run.folder}/metrics.json")):
+        config = _config(run)
+        for row in _metrics(resolve(f"runs/evaluate/{run.name}/metrics.json")):
             names = dict(zip(RUN, (run.dataset, run.variant, run.trial, run.seed), strict=True))
             yield {"kind": "trained", **names, **row, "reported": _reported(row, config)}
     for dataset in study.data:
-        config = resolve_run(study, dataset, study.variants[0])
+        config = _config(next(run for run in study.runs() if run.dataset == dataset))
         for row in _metrics(resolve(f"runs/reference/{dataset}/metrics.json")):
             yield {
                 "kind": "reference",
@@ -173,10 +178,15 @@ def _all_rows(study: Study) -> Iterator[dict[str, Any]]:
             }
 
 
+def _config(run: RunName) -> RunConfig:
+    """A run's parameters as the plan names them, which `dvc exp run -S` may have changed."""
+    return RunConfig.from_mapping(planned(run.name, "evaluate"))
+
+
 def _identities(study: Study) -> Iterator[pd.DataFrame]:
     for run in study.runs():
-        config = resolve_run(study, run.dataset, run.variant)
-        path = resolve(f"runs/evaluate/{run.folder}/queries.csv")
+        config = _config(run)
+        path = resolve(f"runs/evaluate/{run.name}/queries.csv")
         if not path.is_file():
             raise DataError(f"{path}: no such file; `dvc repro` makes it")
         queries = pd.read_csv(path)
@@ -191,11 +201,9 @@ def _identities(study: Study) -> Iterator[pd.DataFrame]:
 def _embedded(study: Study) -> Iterator[tuple[RunName, RunConfig, PackedDataset, Embeddings]]:
     """Every run with its dataset and the embeddings that its evaluation left."""
     for run in study.runs():
-        config = resolve_run(
-            study, run.dataset, run.variant, {"trial": run.trial, "seed": run.seed}
-        )
+        config = _config(run)
         packed = open_packed(resolve(config.data_folder))
-        yield run, config, packed, load_embeddings(resolve(f"runs/evaluate/{run.folder}"), packed)
+        yield run, config, packed, load_embeddings(resolve(f"runs/evaluate/{run.name}"), packed)
 
 
 def _probes(study: Study) -> Iterator[pd.DataFrame]:
@@ -218,7 +226,7 @@ def _inspections(study: Study) -> Iterator[pd.DataFrame]:
     """Of every run: what its network does inside, and how far centers lie apart."""
     for run, config, packed, found in _embedded(study):
         hardware = choose_hardware(config)
-        weights = resolve(f"runs/train/{run.folder}/model.safetensors")
+        weights = resolve(f"runs/train/{run.name}/model.safetensors")
         net = load_run_network(config, packed, weights, hardware)
         yield _of_run(run, inspect_network(net, packed, config, hardware))
         yield _of_run(run, center_distances(found))
@@ -231,22 +239,28 @@ def _of_run(run: RunName, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _comparisons(identities: pd.DataFrame, study: Study) -> Iterator[pd.DataFrame]:
-    groups = ["dataset", "search", "scoring"]
-    for key, group in identities.groupby(groups, sort=False):
+def _comparisons(
+    identities: pd.DataFrame, metrics: pd.DataFrame, histories: pd.DataFrame, reference: str
+) -> Iterator[pd.DataFrame]:
+    """By benchmark, which stands under ``dataset`` and whose worlds are replicates, and search."""
+    worlds = identities["dataset"].map(benchmark_of)
+    for key, group in identities.groupby([worlds, "search", "scoring"], sort=False):
+        place = dict(zip(("dataset", "search", "scoring"), map(str, key), strict=True))
+        gate = Gate.of(metrics, histories, reference, **place)
         for metric, label in (("ap", "mAP"), ("hit", "R1")):
-            table = compare_variants(group, study.reference, metric)
-            names = {**dict(zip(groups, map(str, key), strict=True)), "metric": label}
+            table = compare_variants(group, reference, metric, gate=gate)
+            names = {**place, "metric": label}
             yield table.assign(**names)[[*names, *table.columns]]
 
 
 def _reported(row: dict[str, Any], config: RunConfig) -> bool:
     """Whether a row is the one the study reports.
 
-    The chosen feature, flip-averaged where the run asks for it; never re-ranked: those rows stand
-    beside, in ``metrics.csv``, since re-ranking one query uses all the others.
+    A network's chosen feature, flip-averaged where the run asks for it, and any feature of a
+    reference; never re-ranked: those rows stand beside, in ``metrics.csv``, since re-ranking one
+    query uses all the others.
     """
-    wanted = row["feature"] in (config.feature, "histogram")
+    wanted = row["feature"] not in {"neck", "pooled", "mix"} - {config.feature}
     return wanted and bool(row["flip"]) == config.flip and not row["rerank"]
 
 
@@ -267,7 +281,7 @@ _BOUNDS = ("mean_ap_low", "mean_ap_high", "rank1_low", "rank1_high")
 
 def _histories(study: Study) -> Iterator[pd.DataFrame]:
     for run in study.runs():
-        path = resolve(f"runs/train/{run.folder}/history.csv")
+        path = resolve(f"runs/train/{run.name}/history.csv")
         if not path.is_file():
             raise DataError(f"{path}: no such file; `dvc repro` makes it")
         yield _of_run(run, pd.read_csv(path))
@@ -276,6 +290,6 @@ def _histories(study: Study) -> Iterator[pd.DataFrame]:
 def _provenance(run: RunName, study: Study) -> dict[str, Any]:
     """The run's record, and what read its images: a tree that was drawn looks like a real one."""
     definition = study.data[run.dataset]
-    emulated = (resolve(definition.source) / MARKER).is_file()
+    emulated = bool(definition.source) and (resolve(definition.source) / MARKER).is_file()
     images = {"reader": definition.reader, "emulated": emulated}
-    return {**read_json(resolve(f"runs/train/{run.folder}/run.json")), "images": images}
+    return {**read_json(resolve(f"runs/train/{run.name}/run.json")), "images": images}

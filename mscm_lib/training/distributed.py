@@ -22,6 +22,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others: as long as a validation by the writer may take."""
@@ -84,10 +86,7 @@ def process_group(device: torch.device) -> Iterator[Group]:
     """
     made = False
     if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        backend = "nccl" if device.type == "cuda" else "gloo"
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
         made = True
     try:
         if dist.is_initialized():
@@ -99,16 +98,21 @@ def process_group(device: torch.device) -> Iterator[Group]:
             dist.destroy_process_group()
 
 
+def _of_all_ranks(values: Tensor) -> list[Tensor]:
+    """Each rank's ``values``, in the order of ranks."""
+    parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, values)
+    return parts
+
+
 class _GatherRows(torch.autograd.Function):
     """All ranks' rows with gradient; see `gather_rows`."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, streams: int, group: Group) -> Tensor:
         ctx.streams, ctx.group = streams, group
-        parts = [torch.empty_like(rows) for _ in range(group.size)]
-        dist.all_gather(parts, rows.contiguous())
         # W x (S*b, D) -> (S, W*b, D): a stream's rows of all ranks side by side
-        by_stream = [part.unflatten(0, (streams, -1)) for part in parts]
+        by_stream = [part.unflatten(0, (streams, -1)) for part in _of_all_ranks(rows.contiguous())]
         return torch.cat(by_stream, dim=1).flatten(0, 1)
 
     @staticmethod
@@ -135,72 +139,77 @@ def gather_rows(rows: Tensor, streams: int, group: Group) -> Tensor:
     return gathered
 
 
-class _SumOverRanks(torch.autograd.Function):
-    """Sum over ranks; a gradient is summed over ranks as well."""
+class _GlobalNorm(torch.autograd.Function):
+    """Batch norm by the statistics of all ranks' rows, of which each rank has equally many."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        total = values.clone()
-        dist.all_reduce(total)
-        return total
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, …) → the same normalised, and mean and variance (C,) over all ranks."""
+        # a CPU's statistics come in the format of the rows, a GPU's in float32
+        wide = x.to(torch.promote_types(x.dtype, weight.dtype)) if x.is_cpu else x
+        own = torch.stack(torch.batch_norm_update_stats(wide, None, None, 0.0))  # (2, C)
+        means, variances = torch.stack(_of_all_ranks(own)).unbind(1)  # each (W, C)
+        mean = means.mean(0)
+        variance = (variances + (means - mean).square()).mean(0)
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return functional.batch_norm(x, mean, variance, weight, bias, eps=eps), mean, variance
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone()
-        dist.all_reduce(total)
-        return total
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """∂x = scale · (∂y − Σ∂y/n − x̂ · Σ(∂y·x̂)/n), sums over all ranks; ∂weight, ∂bias: own."""
+        x, weight, mean, variance = ctx.saved_tensors
+        _, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [False, True, True]
+        )
+        shares = torch.stack([by_weight, by_bias])
+        dist.all_reduce(shares)
+        scale = weight * torch.rsqrt(variance + ctx.eps)
+        shares *= -scale / (dist.get_world_size() * x.numel() / x.shape[1])
+        by_x = functional.batch_norm(x, mean, variance, shares[0], shares[1], eps=ctx.eps)
+        # in one pass over x and written in its format, whatever that of the scale
+        torch.addcmul(by_x, gradient, scale.view(1, -1, *[1] * (x.ndim - 2)), out=by_x)
+        return by_x, by_weight, by_bias, None
 
 
 class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm whose statistics are those of all ranks' rows, on any device.
 
-    Computes in the number format of its weights, float32 under autocast too.
-
-    `torch.nn.SyncBatchNorm` is the same thing written for GPUs, and has no form for CPUs.
+    Every rank has as many rows. `torch.nn.SyncBatchNorm` allows for ranks without any, for which it
+    waits for the device three times a layer, and has no form for CPUs.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, …) normalised by the mean and variance per channel over all ranks."""
         if not self.training:
             return super().forward(input)
-        x = input.to(self.weight.dtype)
-        axes = [0, *range(2, x.ndim)]
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        count = x.new_full((1,), x.numel() / x.shape[1])
-        # two passes, as a single process does it: squares of raw values would cancel
-        sums = _SumOverRanks.apply(torch.cat([x.sum(axes), count]))
-        mean = sums[:-1] / sums[-1]
-        centered = x - mean.view(shape)
-        variance = _SumOverRanks.apply(centered.square().sum(axes)) / sums[-1]
-        self._remember(mean.detach(), variance.detach(), sums[-1].detach())
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        out = centered * scale.view(shape) + self.bias.view(shape)
-        return out.to(input.dtype)
+        out, mean, variance = _GlobalNorm.apply(input, self.weight, self.bias, self.eps)
+        count = dist.get_world_size() * input.numel() // input.shape[1]
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.momentum is not None and self.num_batches_tracked is not None
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        return out
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Any number of dimensions from two is fine."""
 
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        assert self.running_mean is not None and self.running_var is not None
-        assert self.momentum is not None and self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance * count / (count - 1), self.momentum)
 
-
-def synchronise_batch_norm(network: nn.Module, device: torch.device) -> nn.Module:
-    """``network`` with every batch norm taking its statistics over all ranks.
+def synchronise_batch_norm(network: nn.Module) -> None:
+    """Let every batch norm of ``network`` take its statistics over all ranks.
 
     Parameters and their names stay, so weights load and save as before.
     """
-    if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.modules.batchnorm._BatchNorm):
                 setattr(module, name, _globalised(child))
-    return network
 
 
 def _globalised(norm: nn.modules.batchnorm._BatchNorm) -> GlobalBatchNorm:

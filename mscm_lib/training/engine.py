@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -13,14 +13,16 @@ from typing import Any
 import pandas as pd
 import torch
 
+from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
 from mscm_lib.errors import TrainingError
 from mscm_lib.files import read_json, write_json, write_text
 from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.weights import save_network
+from mscm_lib.own_parts import digests
 from mscm_lib.paths import resolve
-from mscm_lib.provenance import code_digest, provenance, versions
+from mscm_lib.provenance import provenance, versions
 from mscm_lib.training.board import Board
 from mscm_lib.training.distributed import Group, process_group
 from mscm_lib.training.history import columns
@@ -81,14 +83,14 @@ def train(
             ``timing.csv`` (clock readings, on which nothing else depends); where the run asks for
             it, ``tensorboard/`` with event files, written while the run lasts.
         state: folder of the resumable state while the run lasts; None takes
-            ``build/state/<digest of config>``. It is removed when the run has ended, so that a
+            ``build/state/<output>``. It is removed when the run has ended, so that a
             run started anew really trains. Several nodes must see the same folder.
         log: takes each line of progress.
 
     Raises:
         ConfigError: parameters that this data or this machine cannot serve, before any work.
         DataError: packed images are missing or damaged.
-        CheckpointError: the state folder belongs to a run with other parameters.
+        CheckpointError: the state is damaged.
         TrainingError: a loss was not finite.
         KeyboardInterrupt, SystemExit: SIGINT or SIGTERM came; the state is saved first.
     """
@@ -97,7 +99,7 @@ def train(
     with process_group(hardware.device) as group:
         say = log if group.writes else _silent
         material = prepare(config, hardware, group)
-        folder = state_folder(config, state, material, hardware, group)
+        folder = state_folder(config, state or _state_of(output), material, hardware, group)
         with (
             reproducible(hardware.device, config.deterministic, config.seed),
             _board(config, output, group) as board,
@@ -108,7 +110,7 @@ def train(
                 trainer.fit(interruption)
             if group.writes:
                 _write(trainer, output)
-                folder.remove()
+                folder.finish()
         group.wait()
     result = _read(output)
     say(result.summary)
@@ -116,25 +118,26 @@ def train(
 
 
 def state_folder(
-    config: RunConfig,
-    path: Path | str | None,
-    material: Material,
-    hardware: Hardware,
-    group: Group,
+    config: RunConfig, path: Path | str, material: Material, hardware: Hardware, group: Group
 ) -> StateFolder:
     """The run's state folder, and what must agree before a state in it is gone on with."""
-    parameters = config.as_dict()
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
     identity = {
-        "parameters": parameters,
+        "parameters": config.training(),
         "data": material.fingerprint,
-        "code": code_digest(),
+        "code": of_training(config),
+        "own_parts": digests(config),
         "versions": versions(),
-        "device": hardware.device.type,
-        "precision": hardware.precision,
         "processes": group.size,
+        **hardware.record(),
     }
-    return StateFolder(resolve(path or f"build/state/{digest}"), identity)
+    return StateFolder(resolve(path), identity)
+
+
+def _state_of(output: Path) -> str:
+    """The state's folder of a run whose results go to ``output``."""
+    place, root = output.absolute(), resolve("")
+    name = str(place.relative_to(root) if place.is_relative_to(root) else place)
+    return f"build/state/{re.sub(r'[^A-Za-z0-9.-]+', '-', name).strip('-')}"
 
 
 def _opening(config: RunConfig, material: Material, hardware: Hardware, group: Group) -> str:
@@ -175,7 +178,7 @@ def _write(trainer: Trainer, output: Path) -> None:
         output / WEIGHTS,
         network,
         {
-            "config": json.dumps(config.as_dict(), sort_keys=True),
+            "config": json.dumps(config.training(), sort_keys=True),
             "dataset": config.dataset,
             "trial": str(config.trial),
             "dataset_fingerprint": material.fingerprint,
@@ -183,18 +186,19 @@ def _write(trainer: Trainer, output: Path) -> None:
             "selection": config.selection,
         },
     )
-    record = provenance(config, material.fingerprint, device=trainer.hardware.device)
+    record = provenance(config.training(), material.fingerprint, device=trainer.hardware.device)
     write_json(output / RECORD, record | _facts(trainer, network, selected))
 
 
 def _facts(trainer: Trainer, network: MSCMNet, selected: int) -> dict[str, Any]:
     return {
-        "precision": trainer.hardware.precision,
+        **trainer.hardware.record(),
         "processes": trainer.group.size,
         "steps_per_epoch": trainer.material.steps,
         "identities": trainer.material.identities,
         "selected_epoch": selected,
         "selection": trainer.config.selection,
+        "own_parts": digests(trainer.config),
         "parameter_count": sum(p.numel() for p in network.parameters()),
         "initialisation": network.initialisation.as_dict(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),

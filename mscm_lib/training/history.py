@@ -25,14 +25,15 @@ def history_row(
     steps of ``loss``, ``identity_loss``, ``metric_loss``; ``accuracy`` of the classifier on the
     rows trained on; and from every tenth step ``active_separation`` (share of QCT's separation
     hinges that are active), ``gradient_<part>`` (norms) and ``cka_<place>_<pair>`` (linear CKA
-    between streams, after the stems and after pooling). What a variant has not is NaN.
+    between streams, after the stems and after pooling). What a variant has not,
+    and what no step of the epoch could tell, is NaN.
     """
     factor = rate_factor(config, epoch)
     # cross-entropy is a mean over a process's own rows; the metric loss is global on each
     identity = sums["identity_loss"] / (steps * processes)
     metric = sums["metric_loss"] / (steps * processes)
     rows = steps * config.views * config.identities_per_batch * config.images_per_identity
-    diagnosed = sums["diagnosed"]
+    diagnosed = sums["diagnosed"] or math.nan
     row = {
         "epoch": float(epoch),
         "rate": config.head_rate * factor,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from typing import Any, NoReturn
 
 import torch
 
-WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _MEMORY: Any = torch.utils.deterministic  # its setting is a property that type checkers miss
 
 
@@ -23,18 +21,17 @@ def reproducible(device: torch.device, deterministic: bool, seed: int) -> Iterat
     Nothing of this library draws from PyTorch's global generators, but a layer of a backbone may.
     Afterwards they and all settings are as they were.
 
-    On a GPU an operation without a deterministic form warns instead of stopping the run.
+    On a GPU an operation without a deterministic form stops the run: only so is none chosen where
+    there is a choice, as there is for attention.
     """
-    was, warned = torch.are_deterministic_algorithms_enabled(), _warns()
+    was = torch.are_deterministic_algorithms_enabled()
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
     benchmark, filled = torch.backends.cudnn.benchmark, _MEMORY.fill_uninitialized_memory
-    workspace = os.environ.get(WORKSPACE)
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
         try:
             if deterministic:
-                # read when cuBLAS is first used; without it its sums depend on the stream
-                os.environ.setdefault(WORKSPACE, ":4096:8")
-                torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+                torch.use_deterministic_algorithms(True)
                 _MEMORY.fill_uninitialized_memory = False  # a debugging aid that costs bandwidth
             torch.backends.cudnn.benchmark = not deterministic
             torch.default_generator.manual_seed(seed)
@@ -45,12 +42,6 @@ def reproducible(device: torch.device, deterministic: bool, seed: int) -> Iterat
             torch.use_deterministic_algorithms(was, warn_only=warned)
             torch.backends.cudnn.benchmark = benchmark
             _MEMORY.fill_uninitialized_memory = filled
-            if workspace is None:
-                os.environ.pop(WORKSPACE, None)
-
-
-def _warns() -> bool:
-    return torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 class Interruption:

@@ -5,11 +5,7 @@ From Python on the login node, in the project's root:
     from mscm_lib.study.settings import load_study
     from mscm_lib.training.slurm import StageJob, submit
 
-    runs = load_study().runs()
-    jobs = {
-        run.folder: StageJob(("10_train", run.dataset, run.variant, run.trial, run.seed))
-        for run in runs
-    }
+    jobs = {run.name: StageJob(("train", run.name)) for run in load_study("sysu").runs()}
     handles = submit(jobs, gpus_per_node=1, cpus_per_task=8, timeout_min=600,
                      slurm_partition="gpu", slurm_array_parallelism=16)
     [handle.result() for handle in handles.values()]
@@ -73,14 +69,14 @@ class StageJob:
     """One pipeline stage's notebook: the arguments of ``mscm run``.
 
     Attributes:
-        arguments: for example ``("10_train", "sysu", "mscmnet", 0, 0)``.
+        arguments: for example ``("train", "sysu-mscmnet-t0-s0")``.
     """
 
-    arguments: tuple[str | int, ...]
+    arguments: tuple[str, ...]
 
     def __call__(self) -> str:
         """Execute the notebook; raises `TrainingError` with what it said when it failed."""
-        words = [*_COMMAND, *map(str, self.arguments)]
+        words = [*_COMMAND, *self.arguments]
         done = subprocess.run(words, cwd=project_root(), capture_output=True, text=True)
         print(done.stdout, end="")
         if done.returncode:

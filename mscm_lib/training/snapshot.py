@@ -23,8 +23,7 @@ def take(
     if metric_loss is not None:
         tensors |= {f"metric_loss.{name}": t for name, t in metric_loss.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
-        if slots.get("momentum_buffer") is not None:
-            tensors[f"momentum.{index}"] = slots["momentum_buffer"]
+        tensors[f"momentum.{index}"] = slots["momentum_buffer"]
     return tensors | random_states(device)
 
 
@@ -41,10 +40,7 @@ def put_back(
         metric_loss.load_state_dict(_below("metric_loss.", tensors))
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for index, stored in _below("momentum.", tensors).items():
-        parameter = parameters[int(index)]
-        # in the parameter's own memory layout: the fused step walks both side by side
-        buffer = torch.empty_like(parameter).copy_(stored)
-        optimizer.state[parameter]["momentum_buffer"] = buffer
+        optimizer.state[parameters[int(index)]]["momentum_buffer"].copy_(stored)
     restore_random_states(tensors, device)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mscm_lib.errors import CheckpointError
-from mscm_lib.files import atomic_path
+from mscm_lib.files import atomic_path, read_json, write_json
 
 FILE = "state.safetensors"
 BEST = "best.safetensors"
+FINISHED = "finished.json"
 
 
 @dataclass
@@ -71,19 +74,21 @@ class StateFolder:
         with atomic_path(self.path / FILE) as part:
             save_file(_plain(tensors), part, metadata={"state": json.dumps(header)})
 
-    def load(self) -> tuple[Place, dict[str, Tensor]] | None:
+    def load(self, log: Callable[[str], None] = print) -> tuple[Place, dict[str, Tensor]] | None:
         """The saved state, on the CPU; None where there is none of this identity.
 
-        A state that the same parameters left with other data, code or versions does not count:
-        going on from it would give a result that no undisturbed run gives.
+        A state of other parameters, data, code or versions does not count: going on from it would
+        give a result that no undisturbed run gives. It is kept in ``<folder>.aside``, and ``log``
+        is told what differs; so it is where a finished run is asked for with other parameters.
 
         Raises:
-            CheckpointError: the file is damaged, or belongs to a run with other parameters.
+            CheckpointError: the file is damaged.
         """
         path = self.path / FILE
         for leftover in self.path.glob(".*"):  # of a write that a kill cut short
             leftover.unlink(missing_ok=True)
         if not path.is_file():
+            self._told_of_finished(log)
             return None
         try:
             with safe_open(path, framework="pt") as stored:
@@ -93,9 +98,38 @@ class StateFolder:
             raise CheckpointError(
                 f"{path}: not a readable training state ({error}); delete the folder to start over"
             ) from error
-        found = header["identity"]
-        self._refuse_other_run(found["parameters"])
-        return (Place(**header["place"]), tensors) if found == self.identity else None
+        if not (differing := self._differing(header["identity"])):
+            return Place(**header["place"]), tensors
+        aside = self.path.with_name(f"{self.path.name}.aside")
+        with suppress(OSError):  # another process of the same training may have been faster
+            shutil.rmtree(aside, ignore_errors=True)
+            self.path.rename(aside)
+        log(f"starting anew: the state that was there has {differing}; it is kept in {aside}")
+        return None
+
+    def _told_of_finished(self, log: Callable[[str], None]) -> None:
+        if not (self.path / FINISHED).is_file():
+            return
+        if differing := self._differing(read_json(self.path / FINISHED)):
+            log(f"starting anew: the finished run had {differing}, from its first step on")
+
+    def _differing(self, found: dict[str, Any]) -> str:
+        """What of ``found`` is not as it is here, in words; "" if nothing is."""
+        told = []
+        for part, here in self.identity.items():
+            there = found.get(part)
+            if isinstance(here, dict) and isinstance(there, dict):
+                keys = sorted(k for k in here.keys() | there.keys() if here.get(k) != there.get(k))
+                told += [
+                    f"another {key}"
+                    if part == "code"
+                    else f"{key} = {there.get(key)!r} (here {here.get(key)!r})"
+                    for key in keys
+                ]
+            elif here != there:
+                told.append(f"{part} = {there!r} (here {here!r})")
+        more = f" and {len(told) - 5} more" if len(told) > 5 else ""
+        return ", ".join(told[:5]) + more
 
     def save_best(self, weights: dict[str, Tensor]) -> None:
         """Keep the weights that the selection rule prefers so far."""
@@ -107,20 +141,13 @@ class StateFolder:
         with safe_open(self.path / BEST, framework="pt") as stored:
             return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
 
-    def remove(self) -> None:
-        """Delete the folder: the run is over, and a run started anew must really train."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    def finish(self) -> None:
+        """Delete the state: the run is over, and a run started anew must really train.
 
-    def _refuse_other_run(self, found: dict[str, Any]) -> None:
-        wanted = self.identity["parameters"]
-        differing = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
-        if differing:
-            key = differing[0]
-            raise CheckpointError(
-                f"{self.path / FILE}: belongs to a run with other parameters ({key} = "
-                f"{found.get(key)!r} there, {wanted.get(key)!r} here; {len(differing)} differ: "
-                f"{', '.join(differing)}); name another state folder, or delete this one"
-            )
+        What the run was stays, so that the next one can say in what it differs.
+        """
+        shutil.rmtree(self.path, ignore_errors=True)
+        write_json(self.path / FINISHED, self.identity)
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

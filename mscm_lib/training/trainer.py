@@ -73,10 +73,9 @@ class Trainer:
 
     def _assemble(self) -> None:
         """Move to the device, synchronise, compile, and share the gradients' average."""
-        network: nn.Module = self.network
         if self.group.many and self.config.sync_batch_norm:
-            network = synchronise_batch_norm(network, self.hardware.device)
-        self.network = self.hardware.place(network)  # type: ignore[assignment]
+            synchronise_batch_norm(self.network)
+        self.network = self.hardware.place(self.network)
         if self.metric_loss is not None:
             self.metric_loss.to(self.hardware.device)
         if self.config.compile:
@@ -101,7 +100,7 @@ class Trainer:
             {"params": list(self.network.trunk_parameters()), "base": self.config.trunk_rate},
             {"params": head, "base": self.config.head_rate},
         ]
-        return torch.optim.SGD(
+        optimizer = torch.optim.SGD(
             groups,
             lr=self.config.trunk_rate,
             momentum=self.config.momentum,
@@ -109,6 +108,10 @@ class Trainer:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
+        for parameter in [p for group in optimizer.param_groups for p in group["params"]]:
+            # left to itself, the fused step takes what memory holds if the scaler skips the first
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimizer
 
     def _new_meter(self) -> Meter:
         parts = [name for name, part in self.network.named_children() if [*part.parameters()]]
@@ -192,14 +195,14 @@ class Trainer:
         everything = gather_rows(pooled, len(views), self.group)
         with self.hardware.autocast():
             stems = diagnostics.stem_maps(self.network.streams, views)
-        return {
+        found = {
             **diagnostics.gradient_norms(self.network),
             **diagnostics.stream_similarities(stems, everything, len(views)),
             "active_separation": diagnostics.active_separation(
                 everything, len(views), self.config.images_per_identity, self.config.margin
             ),
-            "diagnosed": torch.ones((), device=pooled.device),
         }
+        return diagnostics.counted(found)
 
     def _close_epoch(self, epoch: int, steps: int, began: float, waited: float) -> None:
         totals = self._check(epoch, self.material.steps - 1)
@@ -282,7 +285,7 @@ class Trainer:
         return self.network, self.metric_loss, self.optimizer, self.hardware.device
 
     def _resume(self) -> None:
-        stored = self.state.load()
+        stored = self.state.load(self.log)
         if stored is None:
             return
         self.place, tensors = stored

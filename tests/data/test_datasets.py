@@ -168,9 +168,8 @@ def test_listed_paths_may_contain_spaces_and_upper_case(tree, forms):
     root = tree("regdb")
     forms.put(root, "Visible/2/a b.JPG")
     old = (root / "idx/train_visible_1.txt").read_text()
-    (root / "idx/train_visible_1.txt").write_text(old + "Visible/3/../3/x.bmp 0\n")
-    with pytest.raises(DataError, match=r"leads out of its folder by '\.\.'"):
-        open_dataset("regdb", root)
+    (root / "idx/train_visible_1.txt").write_text(old + "Visible/3/../3/v_0.bmp 0\n")
+    assert list(open_dataset("regdb", root).trials) == list(range(2, 11))
     label = old.split("Visible/3/v_0.bmp ")[1].split("\n")[0]
     forms.put(root, "Visible/3/a b.JPG")
     (root / "idx/train_visible_1.txt").write_text(old + f"./Visible/3/a b.JPG {label}\n")

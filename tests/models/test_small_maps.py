@@ -80,7 +80,7 @@ def test_everything_else_goes_through_the_convolution(change):
 def test_resnets_hold_them_under_the_same_names_with_the_same_weights():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        backbone = build_backbone("resnet18", "none")
+        backbone = build_backbone("resnet18", "none", 64, 32)
     deep = nn.ModuleList(backbone.layers[3])
     kinds = {name: type(m) for name, m in deep.named_modules() if isinstance(m, nn.Conv2d)}
     assert [kind for name, kind in kinds.items() if "downsample" not in name] == [

@@ -7,8 +7,8 @@ import yaml
 from mscm_lib.data.emulate import emulate
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.study import entry
-from mscm_lib.study.rehearsal import write_params
 from mscm_lib.study.settings import load_study
+from tests.data.conftest import write_sysu
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,22 @@ def test_a_broken_tree_is_not_entered(project, tree, tmp_path, capsys):
     assert not (project / "data").exists()
 
 
+def test_permutations_count_where_a_study_draws_by_them(project, tmp_path, monkeypatch, capsys):
+    root = write_sysu(tmp_path / "SYSU")
+    (root / "exp/rand_perm_cam.mat").write_text("<html>Sign in to download</html>")
+    monkeypatch.setattr(entry, "uses_of", lambda reader: {"draw": {"official"}})
+    with pytest.raises(DataError, match="not entered"):
+        entry.enter("sysu", root)
+    monkeypatch.undo()
+    assert entry.uses_of("sysu") == {"draw": {"agw"}, "trial": {0}}
+    assert entry.uses_of("regdb")["trial"] == set(range(1, 11))
+    monkeypatch.setattr(entry, "project_root", lambda: project)
+    assert entry.enter("sysu", root).is_file()
+    assert "it is a web page; only draw official needs it" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_another_tree_in_its_place_is_not_overwritten(project, tree):
     place = project / "data/raw/regdb"
     place.mkdir(parents=True)
@@ -77,8 +93,7 @@ def test_only_licensed_datasets_are_entered(project, tree):
 
 
 def test_a_study_without_its_data_does_not_start(project):
-    write_params(project, "llcm")
-    study = load_study(project / "params.yaml")
+    study = load_study("llcm")
     with pytest.raises(DataError, match=r"data/raw/llcm: no such folder.*mscm enter llcm"):
         entry.check_sources(study)
     (project / "data/raw").mkdir(parents=True)

@@ -35,6 +35,43 @@ def test_an_absent_gpu_is_named():
         choose_hardware(RunConfig(device="cuda"))
 
 
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """Two GPUs that are not there, the second newer; the list of those made the current one."""
+    current = []
+    for name, answer in {
+        "is_available": lambda: True,
+        "device_count": lambda: 2,
+        "set_device": current.append,
+        "get_device_capability": lambda device: ((7, 0), (9, 0))[device.index],
+        "get_device_name": lambda device: f"GPU {device.index}",
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, answer)
+    return current
+
+
+@pytest.mark.parametrize(("index", "precision"), [(0, "float16"), (1, "bfloat16")])
+def test_the_gpu_that_was_asked_for_is_the_one_that_is_used(two_gpus, index, precision):
+    chosen = choose_hardware(RunConfig(device=f"cuda:{index}"))
+    assert two_gpus == [torch.device("cuda", index)]
+    assert chosen.record() == {"device": f"GPU {index}", "precision": precision, "tf32": False}
+
+
+def test_under_torchrun_each_process_has_its_own_gpu(two_gpus, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert choose_hardware(RunConfig()).device == torch.device("cuda", 1)
+
+
+def test_float32_is_not_tf32(monkeypatch):
+    torch.backends.cudnn.allow_tf32 = True  # as PyTorch sets it
+    torch.set_float32_matmul_precision("high")
+    chosen = choose_hardware(RunConfig(device="cpu", precision="float32"))
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+    assert chosen.record() == {"device": "cpu", "precision": "float32", "tf32": False}
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    assert chosen.record()["tf32"]
+
+
 def test_autocast_computes_in_the_chosen_format():
     x, weight = torch.ones(2, 3), torch.ones(3, 2)
     for precision in ("float32", "bfloat16"):

@@ -1,12 +1,14 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 import torch
 from torch.utils import deterministic as memory
 
-from mscm_lib.training.scope import WORKSPACE, Interruption, reproducible
+from mscm_lib.training.scope import Interruption, reproducible
 
 CPU = torch.device("cpu")
 
@@ -22,9 +24,30 @@ def test_everything_is_as_before_even_after_an_error():
         torch.rand(10)
         raise KeyError
     assert not torch.are_deterministic_algorithms_enabled()
-    assert WORKSPACE not in os.environ
     assert (memory.fill_uninitialized_memory, torch.backends.cudnn.benchmark) == settings
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_on_a_gpu_deterministic_is_strict_and_its_own_generator_is_seeded(monkeypatch):
+    seeded = []
+    for name in ("get_rng_state", "set_rng_state"):
+        monkeypatch.setattr(torch.cuda, name, lambda *arguments: None)
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeded.append)
+    with reproducible(torch.device("cuda", 1), deterministic=True, seed=7):
+        assert torch.get_deterministic_debug_mode() == 2  # raises; 1 would warn and go on
+        assert not torch.backends.cudnn.benchmark
+    assert seeded == [7]
+
+
+@pytest.mark.parametrize("already", [None, ":16:8"])
+def test_importing_the_library_settles_the_workspace_of_cublas(already):
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    if already:
+        environment[name] = already
+    command = [sys.executable, "-c", f"import os, mscm_lib; print(os.environ[{name!r}])"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == (already or ":4096:8")
 
 
 def test_the_same_seed_draws_the_same_numbers():

@@ -7,7 +7,12 @@ from safetensors import safe_open
 from mscm_lib.errors import CheckpointError
 from mscm_lib.training.state import FILE, Place, StateFolder, random_states, restore_random_states
 
-IDENTITY = {"parameters": {"seed": 0, "alpha": 0.05}, "code": "a", "data": "b"}
+IDENTITY = {
+    "parameters": {"seed": 0, "alpha": 0.05},
+    "code": "a",
+    "data": "b",
+    "device": "NVIDIA H200",
+}
 
 
 def _folder(path, **changes):
@@ -35,10 +40,12 @@ def test_no_state_no_resumption(tmp_path):
     assert _folder(tmp_path).load() is None
 
 
-@pytest.mark.parametrize("changed", ["code", "data"])
-def test_a_state_of_other_code_or_data_does_not_count(tmp_path, changed):
+@pytest.mark.parametrize("changed", ["code", "data", "device"])
+def test_a_state_of_other_code_data_or_device_does_not_count(tmp_path, changed):
     _folder(tmp_path).save(Place(epoch=1), {})
-    assert _folder(tmp_path, **{changed: "other"}).load() is None
+    lines = []
+    assert _folder(tmp_path, **{changed: "other"}).load(lines.append) is None
+    assert lines == [f"starting over: {tmp_path / 'state' / FILE} was left with another {changed}"]
     assert _folder(tmp_path).load() is not None
 
 

@@ -8,18 +8,26 @@ for everybody. With V what the visible band shows and I what the infrared band s
     H(V, I) = I(V; I) + H(V | I) + H(I | V)
     total   = shared  + private to visible + private to infrared
 
-and the knob ``shared`` moves attributes between the three terms without touching their sum.
+and the knob ``shared`` moves attributes between the three terms without touching their sum. What a
+sensor cannot show (hue in the near infrared, print on a thermal image) is never shared with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from mscm_lib.data.generated.randomness import stream
 from mscm_lib.errors import ConfigError
 
-Band = Literal["both", "visible", "infrared"]
+Band = Literal["both", "visible", "infrared", "neither"]
 Sensor = Literal["visible", "near-infrared", "thermal"]
+Kind = Literal["shape", "garment", "material", "thing", "tone"]
+
+_EVERY: tuple[Sensor, ...] = ("visible", "near-infrared", "thermal")
+_PRINT: tuple[Sensor, ...] = ("visible", "near-infrared")  # at a body's temperature all of one
+_DYE: tuple[Sensor, ...] = ("visible",)  # dyes and melanin are transparent from 800 nm on
 
 
 @dataclass(frozen=True)
@@ -28,18 +36,17 @@ class Attribute:
 
     Attributes:
         name: the ledger's column.
+        kind: of information; the knob shares out each kind in the same proportion.
         values: the 2^b values, drawn uniformly.
         neutral: index of the value that a band shows when it does not show the attribute.
-        nature: the band that sees it in the world: dyes are visible, retroreflective tape is
-            infrared, silhouettes are both. It decides where the attribute goes when it is private.
-        thermal: whether a thermal sensor can show it at all; print, dye and skin tone cannot.
+        sensors: that can show it at all.
     """
 
     name: str
+    kind: Kind
     values: tuple[str, ...]
     neutral: int
-    nature: Band
-    thermal: bool = True
+    sensors: tuple[Sensor, ...] = _EVERY
 
     @property
     def bits(self) -> int:
@@ -50,17 +57,16 @@ class Attribute:
 _COLOURS = ("grey", "red", "orange", "yellow", "green", "teal", "blue", "purple")
 _MATERIALS = ("cotton", "wool", "denim", "leather")
 
-# In the order in which they become shared as the knob is turned up: what both kinds of camera see
-# in the world first, what only one of them sees last.
 ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "upper_kind",
+        "garment",
         ("t-shirt", "shirt", "hoodie", "puffer jacket", "long coat", "tank top", "blazer", "tunic"),
         1,
-        "both",
     ),
     Attribute(
         "lower_kind",
+        "garment",
         (
             "straight trousers",
             "slim trousers",
@@ -72,30 +78,29 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             "joggers",
         ),
         0,
-        "both",
     ),
     Attribute(
         "hair_style",
+        "shape",
         ("short", "shaved", "bob", "long", "bun", "ponytail", "afro", "quiff"),
         0,
-        "both",
     ),
-    Attribute("headwear", ("none", "headphones", "cap", "beanie"), 0, "both"),
-    Attribute("back_item", ("none", "daypack", "rucksack", "messenger bag"), 0, "both"),
-    Attribute("hand_item", ("none", "handbag", "tote", "briefcase"), 0, "both"),
-    Attribute("upper_material", _MATERIALS, 1, "infrared"),
-    Attribute("lower_material", _MATERIALS, 1, "infrared"),
-    Attribute("shoulders", ("narrow", "broad"), 0, "both"),
-    Attribute("hips", ("narrow", "broad"), 0, "both"),
-    Attribute("stature", ("short", "tall"), 1, "both"),
-    Attribute("legs", ("short", "long"), 1, "both"),
-    Attribute("scarf", ("none", "scarf"), 0, "both"),
-    Attribute("shoe_kind", ("trainers", "boots"), 0, "both"),
-    Attribute(
-        "reflective_trim", ("none", "chest band", "sleeve bands", "cuff bands"), 0, "infrared"
-    ),
+    Attribute("headwear", "thing", ("none", "headphones", "cap", "beanie"), 0),
+    # A band that does not show these shows one that all have, so that it can show the material.
+    Attribute("back_item", "thing", ("none", "daypack", "rucksack", "messenger bag"), 3),
+    Attribute("hand_item", "thing", ("none", "handbag", "tote", "briefcase"), 1),
+    Attribute("upper_material", "material", _MATERIALS, 1),
+    Attribute("lower_material", "material", _MATERIALS, 1),
+    Attribute("shoulders", "shape", ("narrow", "broad"), 0),
+    Attribute("hips", "shape", ("narrow", "broad"), 0),
+    Attribute("stature", "shape", ("short", "tall"), 1),
+    Attribute("legs", "shape", ("short", "long"), 1),
+    Attribute("scarf", "thing", ("none", "scarf"), 0),
+    Attribute("shoe_kind", "garment", ("trainers", "boots"), 0),
+    Attribute("reflective_trim", "thing", ("none", "chest band", "sleeve bands", "cuff bands"), 0),
     Attribute(
         "upper_pattern",
+        "garment",
         (
             "plain",
             "stripes",
@@ -107,25 +112,24 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             "colour block",
         ),
         0,
-        "visible",
-        thermal=False,
+        _PRINT,
     ),
-    Attribute("lower_pattern", ("plain", "side stripe"), 0, "visible", thermal=False),
-    Attribute("hair_tone", ("black", "brown", "blond", "grey"), 1, "visible", thermal=False),
-    Attribute("upper_colour", _COLOURS, 0, "visible", thermal=False),
-    Attribute("lower_colour", _COLOURS, 0, "visible", thermal=False),
-    Attribute("skin_tone", ("light", "tan", "brown", "dark"), 1, "visible", thermal=False),
-    Attribute("item_colour", ("grey", "red", "yellow", "blue"), 0, "visible", thermal=False),
-    Attribute("shoe_colour", ("dark", "white"), 0, "visible", thermal=False),
-    Attribute("item_material", ("canvas", "leather"), 0, "infrared"),
-    Attribute("shoe_material", ("canvas", "leather"), 0, "infrared"),
+    Attribute("lower_pattern", "garment", ("plain", "side stripe"), 0, _PRINT),
+    Attribute("hair_tone", "tone", ("black", "brown", "blond", "grey"), 1, _DYE),
+    Attribute("upper_colour", "tone", _COLOURS, 0, _DYE),
+    Attribute("lower_colour", "tone", _COLOURS, 0, _DYE),
+    Attribute("skin_tone", "tone", ("light", "tan", "brown", "dark"), 1, _DYE),
+    Attribute("item_colour", "tone", ("grey", "red", "yellow", "blue"), 0, _DYE),
+    Attribute("shoe_colour", "tone", ("dark", "white"), 0, _DYE),
+    Attribute("item_material", "material", ("canvas", "leather"), 0),
+    Attribute("shoe_material", "material", ("canvas", "leather"), 0),
 )
 TOTAL_BITS = sum(attribute.bits for attribute in ATTRIBUTES)
 
 
 @dataclass(frozen=True)
 class Information:
-    """The bits that an identity carries, by who sees them; their sum never changes."""
+    """The bits of an identity that a camera sees, by which; the knob never changes their sum."""
 
     shared: int
     visible_only: int
@@ -137,52 +141,66 @@ class Information:
         return self.shared + self.visible_only + self.infrared_only
 
 
-def bands(shared: float, sensors: tuple[Sensor, Sensor]) -> dict[str, Band]:
+def bands(shared: float, sensors: tuple[Sensor, Sensor], seed: int) -> dict[str, Band]:
     """The band that shows each attribute when a share ``shared`` of all bits is to be shared.
 
-    Attributes become shared in the order of `ATTRIBUTES`, as many as come nearest to the share
-    asked for. The others stay with the band of their nature; silhouettes, which have none of their
-    own, go to whichever band has fewer private bits, so that at 0 both bands carry about the same.
+    Attributes become shared in an order drawn from the seed in which every kind is shared out
+    evenly, as many as come nearest to the share asked for: the knob changes how much is shared and
+    not what. Each of the others goes to the band whose sensor alone can show it, or, where both
+    can, to whichever band has fewer private bits.
 
     Args:
-        shared: from 0 (nothing shared) to 1 (everything shared).
+        shared: from 0 (nothing shared) to 1 (everything shared) of `TOTAL_BITS`.
         sensors: of the visible and of the infrared cameras.
+        seed: of the world.
 
     Raises:
-        ConfigError: a thermal sensor cannot show enough attributes for that share.
+        ConfigError: the sensors cannot both show enough attributes for that share.
     """
     first, second = sensors
-    able = [a for a in ATTRIBUTES if a.thermal or "thermal" not in sensors]
+    able = [a for a in ATTRIBUTES if {*sensors} <= {*a.sensors}]
     ceiling = sum(a.bits for a in able)
     wanted = shared * TOTAL_BITS
-    if wanted > ceiling + 0.5 * ATTRIBUTES[-1].bits:
+    if wanted > ceiling + 0.5:
         raise ConfigError(
             f"shared = {shared!r}: a {second} and a {first} sensor can share at most "
             f"{ceiling} of {TOTAL_BITS} bits; expected {ceiling / TOTAL_BITS:.3f} or less"
         )
-    cut, reached = 0, 0
-    while cut < len(able) and abs(reached + able[cut].bits - wanted) <= abs(reached - wanted):
-        reached += able[cut].bits
-        cut += 1
-    chosen = {a.name for a in able[:cut]}
-    result: dict[str, Band] = {a.name: "both" for a in able[:cut]}
-    private = [a for a in ATTRIBUTES if a.name not in chosen]
-    bits = {"visible": 0, "infrared": 0}
-    for attribute in sorted(private, key=lambda a: a.nature == "both"):  # stable: own nature first
-        band = attribute.nature
-        if not attribute.thermal and "thermal" in sensors:
-            band = "visible" if second == "thermal" else "infrared"
-        elif band == "both":
-            band = "visible" if bits["visible"] < bits["infrared"] else "infrared"
+    result: dict[str, Band] = {}
+    reached = 0
+    order = _evenly(able, seed)
+    while order and abs(reached + order[0].bits - wanted) <= abs(reached - wanted):
+        reached += order[0].bits
+        result[order.pop(0).name] = "both"
+    bits: dict[Band, int] = {"visible": 0, "infrared": 0, "neither": 0}
+    pair: tuple[tuple[Band, Sensor], ...] = (("visible", first), ("infrared", second))
+    for attribute in (*(a for a in ATTRIBUTES if a not in able), *order):
+        seen = [band for band, sensor in pair if sensor in attribute.sensors]
+        band: Band = min(seen, key=lambda each: bits[each], default="neither")
         bits[band] += attribute.bits
         result[attribute.name] = band
     return {a.name: result[a.name] for a in ATTRIBUTES}
 
 
-def information(shared: float, sensors: tuple[Sensor, Sensor]) -> Information:
+def _evenly(attributes: Iterable[Attribute], seed: int) -> list[Attribute]:
+    """Attributes in random order within each kind, with every kind used up at the same rate."""
+    groups: dict[str, list[Attribute]] = {}
+    for attribute in attributes:
+        groups.setdefault(attribute.kind, []).append(attribute)
+    placed = []
+    for kind, group in groups.items():
+        total, before = sum(a.bits for a in group), 0
+        for index in stream(seed, "shared", kind).permutation(len(group)):
+            attribute = group[index]
+            placed.append(((before + 0.5 * attribute.bits) / total, attribute))
+            before += attribute.bits
+    return [attribute for _, attribute in sorted(placed, key=lambda each: each[0])]
+
+
+def information(shared: float, sensors: tuple[Sensor, Sensor], seed: int) -> Information:
     """How an identity's bits fall under `bands`."""
-    sums = dict.fromkeys(("both", "visible", "infrared"), 0)
-    by_name = bands(shared, sensors)
+    by_name = bands(shared, sensors, seed)
+    sums = dict.fromkeys(("both", "visible", "infrared", "neither"), 0)
     for attribute in ATTRIBUTES:
         sums[by_name[attribute.name]] += attribute.bits
     return Information(sums["both"], sums["visible"], sums["infrared"])

@@ -13,7 +13,7 @@ from mscm_lib.data.tables import ImageTable
 NAME = "generated"
 # Raised whenever the same settings give other images than before: packed arrays and weights of an
 # older drawing are then refused instead of being mixed with new ones.
-DRAWING = 1
+DRAWING = 2
 
 
 def image_path(camera: int, identity: int, shot: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -47,8 +48,25 @@ def render(
     eye = camera_of(settings, camera)
     moment = shot_of(settings, identity, camera, shot)
     values = shown_values(settings, identity, eye.infrared)
+    grain = stream(settings.seed, "grain", identity, camera, shot)
+    return expose(draw(settings, values, eye, moment, height, width), eye, moment, grain)
+
+
+def draw(
+    settings: GeneratedSettings,
+    values: Mapping[str, str],
+    eye: Camera,
+    moment: Shot,
+    height: int,
+    width: int,
+) -> Plane:
+    """What is before a camera in an instant when its band shows ``values`` of a person.
+
+    Returns:
+        (C, height, width) reflectance or temperature, 0 to 1, before the sensor.
+    """
     planes = _backdrop(settings, eye, moment, height, width)
-    canvas = Canvas(planes, _light(eye), _wrinkles(height, width, moment.grain % 16))
+    canvas = Canvas(planes, _light(eye, moment), _wrinkles(height, width, moment.grain % 16))
     build = Build.of(values)
     body = pose(build, moment.phase, moment.stride, values["hand_item"] != "none")
     view = _view(eye, moment, height, width)
@@ -63,8 +81,7 @@ def render(
     Figure(canvas, view, body, values, surfaces(values, eye.sensor, view.unit)).draw()
     if moment.occluder:
         draw_occluder(canvas, eye, moment)
-    grain = stream(settings.seed, "grain", identity, camera, shot)
-    return expose(planes, eye, moment, grain)
+    return planes
 
 
 def _view(camera: Camera, shot: Shot, height: int, width: int) -> Projection:
@@ -83,9 +100,10 @@ def _view(camera: Camera, shot: Shot, height: int, width: int) -> Projection:
     )
 
 
-def _light(camera: Camera) -> tuple[float, float, float]:
+def _light(camera: Camera, shot: Shot) -> tuple[float, float, float]:
     # An infrared camera brings its own light; a warm body shines by itself, evenly.
-    return camera.light if camera.sensor == "visible" else (0.0, 0.0, 1.0)
+    right, up, near = camera.light
+    return (right + shot.sidelight, up, near) if camera.sensor == "visible" else (0.0, 0.0, 1.0)
 
 
 def _backdrop(

@@ -22,7 +22,7 @@ Levels = npt.NDArray[np.int32]
 
 
 def expose(
-    planes: Plane, camera: Camera, shot: Shot, generator: np.random.Generator
+    planes: Plane, camera: Camera, shot: Shot, generator: np.random.Generator | None
 ) -> npt.NDArray[np.uint8]:
     """The image that ``camera`` delivers of the scene ``planes``.
 
@@ -30,7 +30,7 @@ def expose(
         planes: (C, H, W) reflectance or temperature, 0 to 1; changed in place.
         camera: its exposure, balance, blur and noise.
         shot: its light and motion.
-        generator: of the noise.
+        generator: of the noise; None: an image without noise.
 
     Returns:
         (H, W, 3) bytes; a one-channel sensor's three channels are equal.
@@ -53,7 +53,8 @@ def expose(
     motion = round(shot.blur * height)
     if motion > 1:
         levels = _smooth(levels, (1,) * motion, 2)
-    levels += _noise(levels, camera, generator)
+    if generator is not None:
+        levels += _noise(levels, camera, generator)
     image = np.clip((levels + _SCALE // 2) // _SCALE, 0, 255).astype(np.uint8)
     if image.shape[0] == 1:
         return np.repeat(image[0][:, :, None], 3, axis=2)

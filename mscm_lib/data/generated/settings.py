@@ -95,13 +95,13 @@ class GeneratedSettings:
 
     @property
     def bands(self) -> dict[str, Band]:
-        """The band that shows each attribute: ``both``, ``visible`` or ``infrared``."""
-        return bands(self.shared, self.sensors)
+        """The band that shows each attribute: ``both``, ``visible``, ``infrared``, ``neither``."""
+        return bands(self.shared, self.sensors, self.seed)
 
     @property
     def information(self) -> Information:
         """How the bits of an identity are shared out between the bands."""
-        return information(self.shared, self.sensors)
+        return information(self.shared, self.sensors, self.seed)
 
     @property
     def identities(self) -> int:
@@ -110,7 +110,7 @@ class GeneratedSettings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"train_identities": 64, "test_identities": 64, "shots": 6},
+    "quick": {"train_identities": 400, "test_identities": 128, "shots": 4},
     "full": {"train_identities": 395, "test_identities": 96, "shots": 15},
 }
 SIZES: dict[str, tuple[int, int]] = {"quick": (96, 48), "full": (384, 192)}  # height, width
@@ -144,7 +144,7 @@ def _check(settings: GeneratedSettings) -> None:
     for key in ("noise", "box_error"):
         if not 0 <= getattr(settings, key) <= 4:
             raise ConfigError(f"{key} = {getattr(settings, key)!r}: expected a number from 0 to 4")
-    bands(settings.shared, settings.sensors)
+    bands(settings.shared, settings.sensors, settings.seed)
 
 
 def _check_choice(key: str, value: Any) -> None:

@@ -28,6 +28,7 @@ class Shot:
         occluded: how much of it shows, 0 to 1.
         blur: length of the motion blur.
         light: factor on the exposure.
+        sidelight: how much more light comes from the right than the camera's own.
         backdrop: which part of the camera's scene is behind, 0 to 1.
         grain: key of the noise and of the folds.
     """
@@ -43,6 +44,7 @@ class Shot:
     occluded: float
     blur: float
     light: float
+    sidelight: float
     backdrop: float
     grain: int
 
@@ -61,7 +63,7 @@ def shot_of(settings: GeneratedSettings, identity: int, camera: int, shot: int) 
     """
     course = float(stream(settings.seed, "course", identity, camera).random())
     draw = stream(settings.seed, "shot", identity, camera, shot)
-    u = [float(value) for value in draw.random(16)]
+    u = [float(value) for value in draw.random(17)]
     turned = (course + 0.5 * (u[0] - 0.5)) % 1.0
     yaw = settings.viewpoint * math.pi * (2 * turned - 1) + 0.25 * (u[1] - 0.5)
     truncation = ""
@@ -71,14 +73,15 @@ def shot_of(settings: GeneratedSettings, identity: int, camera: int, shot: int) 
         yaw=yaw,
         phase=u[2],
         stride=0.25 + 0.75 * u[3],
-        shift=(0.045 * (u[4] - 0.5) * settings.box_error, 0.03 * (u[5] - 0.5) * settings.box_error),
-        scale=1 + 0.09 * (u[8] - 0.5) * settings.box_error,
+        shift=(0.09 * (u[4] - 0.5) * settings.box_error, 0.06 * (u[5] - 0.5) * settings.box_error),
+        scale=1 + 0.18 * (u[8] - 0.5) * settings.box_error,
         truncated=truncation,
         occluder=OCCLUDERS[int(u[9] * len(OCCLUDERS))] if u[10] < settings.occlusion else "",
         occluder_place=u[11],
         occluded=0.35 + 0.65 * u[12],
         blur=0.02 * max(0.0, u[13] - 0.6) / 0.4 * settings.noise,
         light=1 + 0.30 * (u[14] - 0.5) * settings.noise,
+        sidelight=1.6 * (u[16] - 0.5) * settings.noise,
         backdrop=u[15],
         grain=int(draw.integers(1 << 30)),
     )

@@ -1,8 +1,9 @@
 """What skin, hair, cloth and leather look like to each sensor.
 
-Visible values are display RGB. Near-infrared values are albedos near 850 nm: dyes hardly absorb
-there, so hue and print are gone and the material decides. Thermal values
-are surface temperatures, 0 at 14 °C and 1 at 36 °C: the better it insulates, the colder it looks.
+Visible values are display RGB. Near-infrared values are albedos near 850 nm: dyes and melanin do
+not absorb there, so hue is gone and the material decides; pigment prints keep some contrast.
+Thermal values are surface temperatures, 0 at 14 °C and 1 at 36 °C: the better it insulates, the
+colder it looks.
 """
 
 from __future__ import annotations
@@ -37,33 +38,19 @@ _CLOTH_NIR = {"cotton": 0.86, "wool": 0.58, "denim": 0.36, "leather": 0.17, "can
 _CLOTH_THERMAL = {"cotton": 0.66, "wool": 0.40, "denim": 0.54, "leather": 0.26, "canvas": 0.36}
 _GLOSS = {"leather": 0.30, "cotton": 0.0, "wool": 0.0, "denim": 0.0, "canvas": 0.0}
 _FOLDS = {"leather": 0.14, "cotton": 0.12, "wool": 0.08, "denim": 0.10, "canvas": 0.06}
-# Dyes that absorb in the near infrared, for attributes that the infrared band is made to show.
-_DYE_NIR = {
-    "grey": 1.0,
-    "purple": 0.91,
-    "yellow": 0.82,
-    "orange": 0.73,
-    "teal": 0.64,
-    "red": 0.55,
-    "green": 0.46,
-    "blue": 0.37,
-    "dark": 1.0,
-    "white": 1.3,
-}
 _SKIN = {
     "light": (0.88, 0.70, 0.60),
     "tan": (0.78, 0.57, 0.44),
     "brown": (0.57, 0.39, 0.28),
     "dark": (0.35, 0.24, 0.18),
 }
-_SKIN_NIR = {"light": 0.80, "tan": 0.72, "brown": 0.63, "dark": 0.54}
 _HAIR = {
     "black": (0.09, 0.08, 0.08),
     "brown": (0.29, 0.19, 0.12),
     "blond": (0.74, 0.58, 0.33),
     "grey": (0.62, 0.61, 0.60),
 }
-_HAIR_NIR = {"black": 0.26, "brown": 0.40, "blond": 0.64, "grey": 0.54}
+_SKIN_NIR, _HAIR_NIR = 0.70, 0.44
 _MATTE = {"visible": 0.55, "near-infrared": 0.30, "thermal": 0.93}
 
 
@@ -106,11 +93,11 @@ def surfaces(values: Mapping[str, str], sensor: Sensor, unit: float) -> Surfaces
     """
     dress = _Dresser(sensor, unit)
     return Surfaces(
-        skin=dress.plain(_SKIN[values["skin_tone"]], _SKIN_NIR[values["skin_tone"]], 0.97),
-        limb=dress.plain(_SKIN[values["skin_tone"]], _SKIN_NIR[values["skin_tone"]], 0.86),
-        hair=dress.plain(_HAIR[values["hair_tone"]], _HAIR_NIR[values["hair_tone"]], 0.60, 0.25),
+        skin=dress.plain(_SKIN[values["skin_tone"]], _SKIN_NIR, 0.97),
+        limb=dress.plain(_SKIN[values["skin_tone"]], _SKIN_NIR, 0.86),
+        hair=dress.plain(_HAIR[values["hair_tone"]], _HAIR_NIR, 0.60, 0.25),
         upper=dress.cloth(
-            values["upper_colour"], values["upper_material"], values["upper_pattern"], 0.034
+            values["upper_colour"], values["upper_material"], values["upper_pattern"], 0.055
         ),
         lower=dress.cloth(
             values["lower_colour"], values["lower_material"], values["lower_pattern"], 0.060
@@ -148,7 +135,7 @@ class _Dresser:
         if self.sensor == "thermal":
             return Paint((_CLOTH_THERMAL[material],), matte=self.matte, folds=0.10)
         if self.sensor == "near-infrared":
-            albedo = snap(_CLOTH_NIR[material] * _DYE_NIR[hue])
+            albedo = _CLOTH_NIR[material]
             base: tuple[float, ...] = (albedo,)
             other: tuple[float, ...] = (snap(albedo * 0.56),)
         else:

@@ -1,0 +1,207 @@
+"""Fingerprints of code: what pipeline stages, resumable states and caches go by.
+
+Reading a notebook changes its bytes, and so does mending a sentence. A fingerprint lists modules of
+the library, and a notebook's code, each with the digest of its program alone: comments, docstrings,
+layout, prose and outputs do not count. It holds what is imported, directly or not: of a package the
+modules whose names are taken from it, of the metric losses the one that a run uses. Parameters count
+by their values, which stand in the plan, so what reads them is left out, and
+so is what only words errors and writes files. Plotting (`mscm_lib.reports`) counts only where it is
+asked for: it draws results and does not make them.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from mscm_lib.config import METRIC_LOSSES, RunConfig
+from mscm_lib.errors import DataError
+from mscm_lib.own_parts import sources
+from mscm_lib.paths import project_root
+
+PACKAGE = "mscm_lib"
+DRAWING = f"{PACKAGE}.reports"
+LOSSES = f"{PACKAGE}.losses"
+LEFT_OUT = tuple(
+    f"{PACKAGE}.{name}"
+    for name in (
+        *("config", "settings", "errors", "files", "paths", "provenance", "code_fingerprint"),
+        *("study.settings", "study.plan", "study.code", "study.notebook", "study.prepare"),
+        *("study.stages", "study.execute"),
+    )
+)
+Fingerprint = dict[str, str]
+"""Digests by name of a module, a notebook or a file."""
+
+
+def of_modules(
+    modules: Iterable[str], loss: str | None = None, drawing: bool = False
+) -> Fingerprint:
+    """The library's modules that ``modules`` reach through their imports.
+
+    Args:
+        modules: dotted names.
+        loss: the metric loss that counts; None: all count.
+        drawing: whether plotting counts.
+
+    Raises:
+        DataError: there is no such module.
+    """
+    start = [*modules]
+    if loss in METRIC_LOSSES:
+        start.append(f"{LOSSES}.{METRIC_LOSSES[loss]}")
+    passed_over = (*LEFT_OUT, *(() if drawing else (DRAWING,)))
+    seen, found = set[str](), Fingerprint()
+    while start:
+        name = start.pop()
+        above = name.rpartition(".")[0]
+        found |= _frame(above) if above else {}
+        seen.add(name)
+        digest, imports = _module(name)
+        found[name] = digest
+        if name == LOSSES and loss is not None:  # which imports them all, to choose one
+            imports = imports - {f"{LOSSES}.{module}" for module in METRIC_LOSSES.values()}
+        start += [n for n in imports - seen if not f"{n}.".startswith(_dotted(passed_over))]
+        seen |= imports
+    return dict(sorted(found.items()))
+
+
+def of_training(config: RunConfig) -> Fingerprint:
+    """What a run's weights are made by, the user's own parts included."""
+    return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss) | of_own_parts(config)
+
+
+def of_own_parts(config: RunConfig) -> Fingerprint:
+    """The files of a run's own parts (see `mscm_lib.own_parts`)."""
+    return {path.name: _digest(_parsed(path)) for path in sources(config)}
+
+
+def of_notebook(path: Path, loss: str | None = None, drawing: bool = False) -> Fingerprint:
+    """A notebook's code, and the library's modules that it reaches; arguments as `of_modules`.
+
+    Raises:
+        DataError: the file is no notebook, or a cell is no Python.
+    """
+    code = code_of(path)
+    try:
+        tree = ast.parse(code)
+    except SyntaxError as error:
+        raise DataError(f"{path}: a code cell is no Python ({error})") from error
+    taken = {name for name in _imported(tree) if not f"{name}.".startswith(_dotted(LEFT_OUT))}
+    return {path.name: _digest(tree)} | of_modules(taken, loss, drawing)
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return _program(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not readable as Python ({error})") from error
+
+
+@cache
+def _program(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+def code_of(path: Path) -> str:
+    """A notebook's code cells in order, as one module; raises `DataError` where it is none."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a readable notebook ({error})") from error
+
+
+def of_prose(path: Path) -> str:
+    """The digest of a notebook's cells, prose included and outputs left out."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    told = [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def differing(one: Fingerprint, other: Fingerprint) -> list[str]:
+    """Names whose digests differ, or that only one has."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def _module(name: str) -> tuple[str, frozenset[str]]:
+    """A module's digest, and the library's modules that it takes names from."""
+    tree = _tree(name)
+    return _digest(tree), _imported(tree) - {name}
+
+
+def _tree(name: str) -> ast.Module:
+    path = _file(name)
+    if path is None:
+        raise DataError(f"{name}: no such module in {project_root()}")
+    return _parsed(path)
+
+
+def _frame(package: str) -> Fingerprint:
+    """What a package does when a module of it is imported, beside importing the others."""
+    plain = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    own = [node for node in _tree(package).body if not isinstance(node, plain)]
+    own = [node for node in own if not ast.unparse(node).startswith(("__all__", "'", '"'))]
+    above = package.rpartition(".")[0]
+    return (_frame(above) if above else {}) | (
+        {f"{package} (import)": _digest(ast.Module(own, []))} if own else {}
+    )
+
+
+@cache
+def _imported(tree: ast.Module) -> frozenset[str]:
+    """Library modules that a program takes names from; of a package, where the name is from."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if _file(alias.name)}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {_home(node.module, alias.name) for alias in node.names}
+    return frozenset(n for n in found if n.split(".")[0] == PACKAGE and _file(n))
+
+
+def _home(module: str, name: str) -> str:
+    """The module that ``from module import name`` takes the name from."""
+    if _file(f"{module}.{name}"):
+        return f"{module}.{name}"
+    path = _file(module)
+    if path and path.name == "__init__.py" and module.split(".")[0] == PACKAGE:
+        for node in _tree(module).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {alias.asname or alias.name for alias in node.names}
+                if name in names and not node.level:
+                    return _home(node.module, name)
+    return module
+
+
+def _dotted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{name}." for name in names)
+
+
+@cache
+def _digest(tree: ast.Module) -> str:
+    """Of the program without docstrings; comments and layout are gone in the tree."""
+    plain = copy.deepcopy(tree)
+    for node in ast.walk(plain):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            match node.body:
+                case [ast.Expr(ast.Constant(str())), *rest]:
+                    node.body = rest or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(plain).encode()).hexdigest()[:16]
+
+
+def _file(name: str) -> Path | None:
+    """A module's file in the project."""
+    return _found(project_root(), name)
+
+
+@cache
+def _found(root: Path, name: str) -> Path | None:
+    path = root.joinpath(*name.split("."))
+    files = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)

@@ -1,0 +1,80 @@
+"""The code that each stage depends on, as DVC sees it: a file of digests a stage in ``build/code``.
+
+The files are of `mscm_lib.code_fingerprint`: opening or rewording a notebook, a comment or a
+docstring leaves them as they are, and one can read in them which module has changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mscm_lib import code_fingerprint as fingerprint
+from mscm_lib.config import METRIC_LOSSES, RunConfig
+from mscm_lib.files import write_text
+from mscm_lib.own_parts import sources
+from mscm_lib.paths import resolve
+from mscm_lib.study.settings import Study
+
+FOLDER, OWN = "build/code", "build/own"
+GENERATE = f"{FOLDER}/generate"
+TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
+_COMMANDS = {
+    "prepare": "data.packed",
+    "generate": "data.generated",
+    "tables": "study.tables",
+    "figures": "reports.figures",
+    "reports": "reports.pages",
+}
+
+
+def train_entry(config: RunConfig, study: str) -> str:
+    """The file of the code that trains a run; ``study`` is one that has it.
+
+    Of a run with parts of the user's own, `write_own_code` writes it, whose stage depends on them.
+    """
+    if sources(config):
+        return f"{OWN}/{study}/{config.dataset}-{config.variant}"
+    return f"{FOLDER}/train/{config.metric_loss}"
+
+
+def write_own_code(study: Study) -> None:
+    """The files of those of a study's runs that have parts of the user's own."""
+    folder = resolve(f"{OWN}/{study.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    notebook = resolve(f"notebooks/{TRAIN}.ipynb")
+    for run in study.runs():
+        config = study.config(run)
+        if sources(config):
+            digests = fingerprint.of_notebook(notebook, config.metric_loss)
+            digests |= fingerprint.of_own_parts(config)
+            _write(resolve(train_entry(config, study.name)), digests)
+
+
+def write_code() -> None:
+    """Write every stage's file, and ``notebooks`` for the pages, whose prose counts."""
+    notebooks = resolve("notebooks")
+    files = {
+        entry: fingerprint.of_modules(
+            [f"{fingerprint.PACKAGE}.{module}"], drawing=entry in ("figures", "reports")
+        )
+        for entry, module in _COMMANDS.items()
+    }
+    for stem in (EVALUATE, REFERENCE):
+        files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb")
+    for loss in (*METRIC_LOSSES, "none"):
+        files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", loss)
+    files["notebooks"] = {
+        path.name: fingerprint.of_prose(path) for path in sorted(notebooks.glob("[0-9]*.ipynb"))
+    }
+    pages: fingerprint.Fingerprint = {}
+    for path in notebooks.glob("[3-9]*.ipynb"):
+        pages |= fingerprint.of_notebook(path, drawing=True)
+    files["reports"] |= {name: digest for name, digest in pages.items() if "." in name}
+    shutil.rmtree(resolve(FOLDER), ignore_errors=True)
+    for entry, digests in files.items():
+        _write(resolve(f"{FOLDER}/{entry}"), digests)
+
+
+def _write(path: Path, digests: fingerprint.Fingerprint) -> None:
+    write_text(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))

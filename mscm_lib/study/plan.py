@@ -1,0 +1,259 @@
+"""The plan: every run of every study once, with all its parameters, as DVC reads it.
+
+- ``plan/<run>/train.yaml``, ``evaluate.yaml``: what training reads, and what evaluation alone reads
+- ``plan/data/<dataset>.yaml``, ``plan/reference/<dataset>.yaml``, ``plan/studies/<study>.yaml``
+- ``runs.json``: an index for ``dvc.yaml``: run → dataset and code; dataset → source; study → runs
+- ``studies/<study>/dvc.yaml``: the study's tables, figures and pages, with the runs that they need
+
+A stage depends on its own file of these, so that an option of evaluation trains nothing again.
+`mscm plan` writes them from ``studies/*/study.yaml``; ``dvc exp run -S plan/<run>/train.yaml:alpha=…``
+changes one for an experiment.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from mscm_lib.config import WATCHING, RunConfig
+from mscm_lib.errors import ConfigError
+from mscm_lib.files import write_text
+from mscm_lib.own_parts import sources
+from mscm_lib.paths import resolve
+from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
+from mscm_lib.study.settings import (
+    DataDefinition,
+    RunName,
+    Study,
+    find_study,
+    load_study,
+    read_yaml,
+    study_names,
+)
+
+_WRITTEN = "# Written by: mscm plan\n"
+
+
+def write_plan() -> list[str]:
+    """Bring the plan up to date with the studies; gives what was written or removed.
+
+    Raises:
+        ConfigError: a study is wrong, or two studies mean different things by one name.
+    """
+    wanted, changed = compiled(), []
+    for name, text in wanted.items():
+        path = resolve(name)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_text(path, text)
+            changed.append(name)
+    for path in sorted(resolve("plan").glob("*/*.yaml")):
+        name = path.relative_to(resolve("")).as_posix()
+        if name not in wanted:
+            path.unlink()
+            changed.append(name)
+    for folder in resolve("plan").iterdir():
+        if not any(folder.iterdir()):
+            shutil.rmtree(folder)
+    return changed
+
+
+def compiled() -> dict[str, str]:
+    """The plan's files by path, from the studies as they stand.
+
+    Raises:
+        ConfigError: as `write_plan`.
+    """
+    studies = [load_study(name) for name in study_names()]
+    data: dict[str, tuple[str, DataDefinition]] = {}
+    runs: dict[str, tuple[str, RunName, RunConfig]] = {}
+    for study in studies:
+        for key, definition in study.data.items():
+            place, known = data.setdefault(key, (study.name, definition))
+            _agree("dataset", key, (place, vars(known)), (study.name, vars(definition)))
+        for run in study.runs():
+            config = study.config(run)
+            place, _, other = runs.setdefault(run.name, (study.name, run, config))
+            _agree("run", run.name, (place, other.as_dict()), (study.name, config.as_dict()))
+    files = {}
+    for key, (_, definition) in data.items():
+        files[f"plan/data/{key}.yaml"] = _yaml(as_plain(definition))
+        files[f"plan/reference/{key}.yaml"] = _yaml(_reference(key))
+    for name, (_, _, config) in runs.items():
+        files[f"plan/{name}/train.yaml"] = _yaml(config.training())
+        files[f"plan/{name}/evaluate.yaml"] = _yaml(config.evaluation())
+    for study in studies:
+        files[f"plan/studies/{study.name}.yaml"] = _yaml(
+            {
+                "datasets": list(study.data),
+                "variants": list(study.variants),
+                "reference": study.reference,
+                "trials": list(study.trials),
+                "seeds": list(study.seeds),
+            }
+        )
+        files[f"studies/{study.name}/dvc.yaml"] = _WRITTEN + _dump(_stages(study))
+    index = {
+        "data": {key: {"source": d.source or GENERATE} for key, (_, d) in sorted(data.items())},
+        "runs": {
+            name: {"data": run.dataset, "code": train_entry(config, place), **_watching(config)}
+            for name, (place, run, config) in sorted(runs.items())
+        },
+        "studies": {study.name: [run.name for run in study.runs()] for study in studies},
+    }
+    files["runs.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
+    return files
+
+
+def planned(run: str, stage: str) -> dict[str, Any]:
+    """The parameters of a planned run's ``train`` or ``evaluate`` stage.
+
+    Raises:
+        ConfigError: the run is not in the plan.
+    """
+    path = resolve(f"plan/{run}/train.yaml")
+    if not path.is_file():
+        raise ConfigError(
+            f"{run!r}: no such run in the plan; `mscm check studies/NAME/study.yaml` lists a "
+            "study's runs, and `mscm plan` brings the plan up to date with the studies"
+        )
+    values = read_yaml(path)
+    if stage == "evaluate":
+        return values | read_yaml(path.with_name("evaluate.yaml"))
+    index = json.loads(resolve("runs.json").read_text(encoding="utf-8"))
+    return values | {key: index["runs"][run][key] for key in WATCHING if key in index["runs"][run]}
+
+
+def described(study: Study) -> str:
+    """A study's runs with what they would cost in steps of training, a line each."""
+    lines, total = [study.title], 0
+    for run in study.runs():
+        config = study.config(run)
+        images = config.identities_per_batch * config.images_per_identity * config.views
+        steps = config.epochs * config.steps_per_epoch
+        total += steps
+        told = f"{steps:,} steps" if steps else f"{config.epochs} epochs of as many steps as fit"
+        lines.append(f"  {run.name}: {told} of {images} images at {config.height}×{config.width}")
+    several = f"{len(lines) - 1} runs"
+    return "\n".join([*lines, f"{several}, {total:,} steps in all" if total else several])
+
+
+def as_plain(definition: DataDefinition) -> dict[str, Any]:
+    """A data definition as its plan file keeps it: without what it does not have."""
+    values = {**vars(definition), "settings": dict(definition.settings)}
+    return {key: value for key, value in values.items() if value != "" and value != {}}
+
+
+def _reference(dataset: str) -> dict[str, Any]:
+    """What the rankings that need no training read: the protocol, and the untrained network."""
+    study = find_study(dataset)
+    run = RunName(dataset, study.variants[-1], study.trials[0], study.seeds[0])
+    config = study.config(run)
+    several = {"trials": list(study.trials), "seeds": list(study.seeds)}
+    return config.training() | config.evaluation() | several
+
+
+def _watching(config: RunConfig) -> dict[str, Any]:
+    """What stands beside the parameters, since no result depends on it."""
+    return {key: getattr(config, key) for key in WATCHING if getattr(config, key)}
+
+
+def _agree(
+    what: str, name: str, one: tuple[str, Mapping[str, Any]], other: tuple[str, Mapping[str, Any]]
+) -> None:
+    """Refuse two studies that mean different things by one name."""
+    (first, a), (second, b) = one, other
+    differing = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    if differing:
+        key = differing[0]
+        raise ConfigError(
+            f"{what} {name!r} differs between studies/{first}/study.yaml ({key} = {a.get(key)!r}) "
+            f"and studies/{second}/study.yaml ({key} = {b.get(key)!r}); one name has one meaning: "
+            "give one of them another name"
+        )
+
+
+def _stages(study: Study) -> dict[str, Any]:
+    """The study's own stages; their runs are the top ``dvc.yaml``'s."""
+    name, results = study.name, f"results/{study.name}"
+    runs = [run.name for run in study.runs()]
+    made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
+    definitions = [f"studies/{n}/study.yaml" for n in (name, study.variants_of, study.data_of) if n]
+    tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
+    files = {path for run in study.runs() for path in sources(study.config(run))}
+    if missing := [path for path in sorted(files) if not path.is_file()]:
+        raise ConfigError(f"studies/{name}/study.yaml: names a part in {missing[0]}: no such file")
+    own = sorted(path.relative_to(resolve("")).as_posix() for path in files)
+    parts = {
+        "parts": {
+            "wdir": "../..",
+            "cmd": f"mscm strip {name}",
+            "deps": [FOLDER, *own],
+            "outs": [f"{OWN}/{name}"],
+        }
+    }
+    return {
+        "stages": {
+            **(parts if own else {}),
+            "tables": _stage(
+                f"mscm tables {name}",
+                [*tables, *(f"runs/reference/{key}" for key in study.data)],
+                f"{results}/tables",
+            ),
+            "figures": _stage(
+                f"mscm figures {name}",
+                ["build/code/figures", f"{results}/tables", *definitions],
+                f"{results}/figures",
+            ),
+            "reports": _stage(
+                f"mscm reports {name}",
+                ["build/code/reports", "build/code/notebooks", f"{results}/tables",
+                 f"{results}/figures", *definitions],
+                f"{results}/reports",
+            ),
+        },
+        "metrics": [f"../../{results}/tables/headline.json"],
+        "plots": _plots(study),
+    }  # fmt: skip
+
+
+def _stage(command: str, deps: Sequence[str], out: str) -> dict[str, Any]:
+    # small results that git holds; `persist`: the former ones stay until the new ones are whole
+    outs = [{out: {"cache": False, "persist": True}}]
+    return {"wdir": "../..", "cmd": command, "deps": list(deps), "outs": outs}
+
+
+def _plots(study: Study) -> list[dict[str, Any]]:
+    """A plot a quantity and network, a curve a run."""
+    titles = {
+        "identity_loss": "identity loss",
+        "metric_loss": "metric loss",
+        "accuracy": "training accuracy",
+    }
+    return [
+        {
+            f"{study.name}, {variant}{on}: {title}": {
+                "x": "epoch",
+                "y": {
+                    f"../../runs/train/{run.name}/history.csv": column
+                    for run in study.runs()
+                    if (run.variant, run.dataset) == (variant, dataset)
+                },
+            }
+        }
+        for dataset in study.data
+        for on in [f" on {dataset}" if len(study.data) > 1 else ""]
+        for column, title in titles.items()
+        for variant in study.variants
+    ]
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    return _WRITTEN + _dump(values)
+
+
+def _dump(values: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=100)

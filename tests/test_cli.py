@@ -1,0 +1,100 @@
+"""The command line: quick where nothing is computed, explained, and safe on any terminal."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mscm_lib import __version__, cli
+from mscm_lib.errors import StudyError
+
+HEAVY = {"torch", "torchvision", "pandas", "scipy", "sklearn", "faiss", "onnxruntime", "papermill",
+         "matplotlib", "timm", "dvc", "numpy"}  # fmt: skip
+ASK = """
+import contextlib, io, json, sys
+from mscm_lib import cli
+sys.stdout, out = io.StringIO(), sys.stdout
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.suppress(SystemExit):
+        cli.main(arguments)
+print(json.dumps(sorted(sys.modules)), file=out)
+"""
+
+
+def modules_of(*lines):
+    """What a process has imported after it was given these command lines."""
+    ran = subprocess.run([sys.executable, "-c", ASK, json.dumps([line.split() for line in lines])],
+                         capture_output=True, text=True, check=True)  # fmt: skip
+    return set(json.loads(ran.stdout))
+
+
+def test_help_and_mistakes_import_nothing_heavy():
+    lines = ["", "--help", "--version", "run --help", "serch", "search a b infared", "index",
+             "doctor sysu no/folder", "enter llcm no/folder", "run train no-run",
+             "run reference no-set", "run trian x", "tables quik", "figures quik", "reports quik",
+             "study quik", "study quick --on quik", "check no/file"]  # fmt: skip
+    assert not HEAVY & modules_of(*lines)
+
+
+def refused(capsys, line):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(line.split())
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("emulat", "emulate"),
+        ("Study quick", "study"),
+        ("doctor regbd .", "regdb"),
+        ("run evalute x", "evaluate"),
+        ("emulate sysu x --scale minature", "miniature"),
+        ("study quick --job 2", "--jobs"),
+        ("search tests README.md visible --camra=3", "--camera"),
+    ],
+)
+def test_a_misspelt_word_is_met_with_the_right_one(capsys, line, meant):
+    assert f"did you mean {meant!r}?" in refused(capsys, line)
+
+
+def test_nothing_like_it_is_no_suggestion(capsys):
+    assert "did you mean" not in refused(capsys, "xyzzy")
+
+
+def test_no_command_is_help_and_a_version_is_told(capsys):
+    assert cli.main([]) == 0
+    assert "commands" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert not stopped.value.code and __version__ in capsys.readouterr().out
+
+
+def test_every_command_and_argument_is_explained():
+    actions = cli._parser()._actions
+    commands = next(a for a in actions if a.metavar == "command").choices
+    assert len(commands) > 10
+    for name, command in commands.items():
+        assert command.description, name
+        for action in command._actions:
+            assert action.help, (name, action.dest)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_a_terminal_cannot_show_is_no_error(monkeypatch, encoding):
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("out", "err")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, f"std{name}", stream)
+
+    def call(options):
+        print("384 × 192 – 人 ✓ \udcff")  # the last: a byte of a file's name that is no text
+        raise StudyError("naïve → 人: \x1b[31mred\x1b[0m")
+
+    monkeypatch.setattr(cli, "_plan", call)
+    assert cli.main(["plan"]) == 2
+    out, err = (stream.buffer.getvalue() for stream in streams.values() if stream.flush() is None)
+    assert out.startswith(b"384 ") and b"\\udcff" in out
+    assert err.startswith(b"error: ") and b"\x1b" not in err
