@@ -79,5 +79,5 @@ def test_continuous_integration_runs_the_two_commands_of_the_readme_in_order():
 
 def test_every_make_target_is_explained():
     listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True)
-    for target in ("study", "test", "lab", "lint", "clean", "preset"):
+    for target in ("study", "test", "lab", "lint", "clean", "setup"):
         assert re.search(rf"^{target} +\S", listed.stdout, re.MULTILINE), target
