@@ -195,9 +195,14 @@ def load_study(name: str) -> Study:
     return read_study(study_path(name))
 
 
-def read_study(path: Path, text: str | None = None) -> Study:
-    """The study that ``path`` holds, or is to hold where ``text`` is given; as `load_study`."""
+def read_study(path: Path, text: str | None = None, whole: bool = False) -> Study:
+    """The study that ``path`` holds, or is to hold where ``text`` is given; as `load_study`.
+
+    ``whole``: with all the data that it defines, chosen for its runs or not.
+    """
     values = _joined(path, read_yaml(path, text))
+    if whole:
+        values.pop("datasets", None)
     where = _shown(path)
     _known(where, values, KEYS)
     missing = [key for key in ("title", *OF_THE_VARIANTS, "data", "run") if key not in values]
@@ -260,7 +265,7 @@ def resolve_run(
 
 
 def find_study(dataset: str) -> Study:
-    """The study whose own file defines ``dataset``.
+    """The study whose own file defines ``dataset``, with all the data that it defines.
 
     Raises:
         ConfigError: no study has a dataset of that name.
@@ -270,7 +275,7 @@ def find_study(dataset: str) -> Study:
         path = study_path(name)
         own = list(read_yaml(path).get("data") or ())
         if dataset in own:
-            return read_study(path)
+            return read_study(path, whole=True)
         known += own
     raise ConfigError(unknown_key("dataset", str(dataset), sorted(known)))
 
