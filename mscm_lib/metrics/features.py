@@ -21,8 +21,8 @@ from mscm_lib.errors import ProtocolError
 from mscm_lib.metrics.arithmetic import Arithmetic, NumpyArithmetic, TorchArithmetic, in_threads
 from mscm_lib.metrics.counting import RightAnswers, Tally, exclude
 from mscm_lib.metrics.labels import IntArray, Labels, OwnPairs
-from mscm_lib.metrics.protocols import ProtocolName
 from mscm_lib.metrics.rankings import RankMetrics, RankTable
+from mscm_lib.protocols import ProtocolName
 
 Metric = Literal["cosine", "euclidean"]
 Features = npt.NDArray[Any] | Tensor
