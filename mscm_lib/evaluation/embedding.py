@@ -81,6 +81,9 @@ def embed_table(
 ) -> Embeddings:
     """Embed the images of ``table``, each modality through its own stems.
 
+    A GPU's features stay there to the end, so that nothing waits for it: the next batch is read
+    while it computes.
+
     Args:
         net: in evaluation mode, on the device that computes.
         images: packed pixels.
@@ -96,7 +99,8 @@ def embed_table(
     """
     device = next(net.parameters()).device
     rows = images.rows(table.paths)
-    found = {name: torch.empty(len(table), net.channels) for name in FEATURES}
+    found = {name: [torch.empty(0, net.channels, device=device)] for name in FEATURES}
+    places = [np.empty(0, dtype=np.intp)]
     with (
         torch.inference_mode(),
         tqdm(
@@ -104,15 +108,19 @@ def embed_table(
         ) as bar,
     ):
         for infrared, modality in MODALITIES:
-            places = np.flatnonzero(table.infrared == infrared)
-            for start in range(0, len(places), batch):
-                here = places[start : start + batch]
-                pixels = torch.from_numpy(images.read(rows[here])).to(device)
-                batch_features = _embed(net, transform(pixels), modality, flip, hardware)
-                for name, values in batch_features.items():
-                    found[name][torch.from_numpy(here)] = values.cpu()
+            own = np.flatnonzero(table.infrared == infrared)
+            for start in range(0, len(own), batch):
+                here = own[start : start + batch]
+                pixels = torch.from_numpy(images.read(rows[here]))
+                if device.type == "cuda":  # the memory is not used again before it is copied
+                    pixels = pixels.pin_memory()
+                x = transform(pixels.to(device, non_blocking=True))
+                for name, values in _embed(net, x, modality, flip, hardware).items():
+                    found[name].append(values)
+                places.append(here)
                 bar.update(len(here))
-    return Embeddings(table, found)
+    order = torch.from_numpy(np.argsort(np.concatenate(places)))
+    return Embeddings(table, {n: torch.cat(values).cpu()[order] for n, values in found.items()})
 
 
 def _embed(

@@ -14,7 +14,7 @@ from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.metrics import RankMetrics, rank_metrics, rerank
 from mscm_lib.metrics.arithmetic import full_precision
-from mscm_lib.metrics.bootstrap import bootstrap_over_identities
+from mscm_lib.metrics.inference import bootstrap_over_identities
 from mscm_lib.metrics.protocols import ProtocolName
 
 RANKS = (1, 5, 10, 20)

@@ -16,7 +16,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError, DataError, ProtocolError
 from mscm_lib.files import atomic_path, read_json, write_json
-from mscm_lib.metrics.protocols import SHARED_PLACE, Protocol, ProtocolName, protocol_named
+from mscm_lib.metrics.protocols import Protocol, ProtocolName, protocol_named
 from mscm_lib.metrics.usable import check_usable
 from mscm_lib.retrieval.neighbours import FloatArray, Graph, Method, Neighbours, neighbours_of
 
@@ -227,9 +227,8 @@ class GalleryIndex:
         return matches
 
     def _excludes(self, camera: int, identity: int | None, cam: int, person: int) -> bool:
-        if self.protocol.drops == "shared place":
-            return (camera, cam) == SHARED_PLACE
-        return self.protocol.drops == "own camera" and (camera, identity) == (cam, person)
+        own = self.protocol.own_camera and (camera, identity) == (cam, person)
+        return own or (camera, cam) in self.protocol.places
 
 
 def _ranks(matches: Sequence[Match]) -> int:

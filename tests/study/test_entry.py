@@ -7,7 +7,6 @@ import yaml
 from mscm_lib.data.emulate import emulate
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.study import entry
-from mscm_lib.study.rehearsal import write_params
 from mscm_lib.study.settings import load_study
 from tests.data.conftest import write_sysu
 
@@ -94,8 +93,7 @@ def test_only_licensed_datasets_are_entered(project, tree):
 
 
 def test_a_study_without_its_data_does_not_start(project):
-    write_params(project, "llcm")
-    study = load_study(project / "params.yaml")
+    study = load_study("llcm")
     with pytest.raises(DataError, match=r"data/raw/llcm: no such folder.*mscm enter llcm"):
         entry.check_sources(study)
     (project / "data/raw").mkdir(parents=True)
