@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from common import timed
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -31,14 +31,7 @@ def bandwidth(device: torch.device) -> float:
 
 def best(work: Callable[[], Any], device: torch.device, repetitions: int = 10) -> float:
     """Seconds of the fastest of several repetitions."""
-    seconds = []
-    for _ in range(repetitions):
-        began = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+    return min(timed(work, device) for _ in range(repetitions))
 
 
 class Traffic(TorchDispatchMode):

@@ -4,9 +4,10 @@
 
 Both train ResNet-50 at 384x192 on the same images, step about in one process: a step of this
 library (packed images read ahead, views made on the device, one loss over whole tensors, bfloat16
-where the device has it, channels-last, fused SGD) and a step of `plain.py`. Printed: medians, their
-ratio, the step's two floors (its operations over the measured matrix-product ceiling, its bytes
-over the measured bandwidth), and peak memory, each contender in a process of its own.
+where the device has it, channels-last, fused SGD), the same step under strict determinism, as
+studies train, and a step of `plain.py`. Printed: medians, their ratio, the step's two floors (its
+operations over the measured matrix-product ceiling, its bytes over the measured bandwidth) and the
+step's share of each, and peak memory, each contender in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from common import generated_data, highest_memory, record, summary
+from common import generated_data, highest_memory, record, summary, timed
 from machine import Traffic, bandwidth, matrix_ceiling
 from plain import PlainTrainer, plain_loader
 from torch import Tensor
@@ -74,57 +74,55 @@ def main() -> int:
 def measure(config: RunConfig, options: argparse.Namespace) -> dict[str, Any]:
     hardware = choose_hardware(config)
     material = prepare(config, hardware, Group())
-    with reproducible(hardware.device, deterministic=False, seed=0):
-        trainer = build_ours(config, material)
-        contenders = {"ours": our_step(trainer), "plain": plain_step(config, material, options)}
-        seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        for repetition in range(-options.warm_up, options.steps):
-            for name, step in contenders.items():
+    trainer = build_ours(config, material)
+    ours, plain = our_step(trainer), plain_step(config, material, options)
+    contenders = {"ours": (ours, False), "deterministic": (ours, True), "plain": (plain, False)}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for repetition in range(-options.warm_up, options.steps):
+        for name, (step, deterministic) in contenders.items():
+            with reproducible(hardware.device, deterministic, seed=0):
                 took = timed(step, hardware.device)
-                if repetition >= 0:
-                    seconds[name].append(took)
-        operations, moved = count(trainer, material)
+            if repetition >= 0:
+                seconds[name].append(took)
+    operations, moved = count(trainer, material)
     ceiling, rate = matrix_ceiling(hardware.device, hardware.dtype), bandwidth(hardware.device)
     times = {name: summary(values) for name, values in seconds.items()}
-    ours = times["ours"]["median"]
+    median = times["ours"]["median"]
+    steps = 2 * (options.steps + options.warm_up)  # with and without determinism
     found = {
         "views_a_step": 4 * options.people * options.images,
         "precision": hardware.precision,
         "seconds": times,
-        "ratio": times["plain"]["median"] / ours,
-        "waited_for_data_seconds": material.loader.waited / (options.steps + options.warm_up),
+        "ratio": times["plain"]["median"] / median,
+        "ratio_deterministic": times["plain"]["median"] / times["deterministic"]["median"],
+        "waited_for_data_seconds": material.loader.waited / steps,
         "operations": operations,
         "bytes": moved,
         "ceiling_flop_per_s": ceiling,
         "bandwidth_byte_per_s": rate,
         "floor_operations_s": operations / ceiling,
         "floor_bytes_s": moved / rate,
-        "achieved_share_of_ceiling": operations / ours / ceiling,
+        "achieved_share_of_ceiling": operations / median / ceiling,
+        "achieved_share_of_bandwidth": moved / median / rate,
     }
     show(found)
     return found
 
 
 def show(found: dict[str, Any]) -> None:
-    ours, plain = found["seconds"]["ours"]["median"], found["seconds"]["plain"]["median"]
+    ours, strict, plain = (
+        found["seconds"][name]["median"] for name in ("ours", "deterministic", "plain")
+    )
     print(f"a step of {found['views_a_step']} views in {found['precision']}:")
     print(f"  this library {ours:.3f} s, plain {plain:.3f} s: {found['ratio']:.2f} times as fast")
+    print(f"  under strict determinism {strict:.3f} s: {found['ratio_deterministic']:.2f} times")
     print(f"  of it waiting for data: {found['waited_for_data_seconds']:.4f} s")
     print(
         f"  {found['operations'] / 1e12:.2f} TFLOP at {found['achieved_share_of_ceiling']:.0%} of "
         f"the measured {found['ceiling_flop_per_s'] / 1e12:.2f} TFLOP/s; floors: operations "
-        f"{found['floor_operations_s']:.3f} s, bytes {found['floor_bytes_s']:.3f} s"
+        f"{found['floor_operations_s']:.3f} s, bytes {found['floor_bytes_s']:.3f} s "
+        f"({found['achieved_share_of_bandwidth']:.0%} of the measured bandwidth)"
     )
-
-
-def timed(step: Step, device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    began = time.perf_counter()
-    step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - began
 
 
 def build_ours(config: RunConfig, material: Material) -> Trainer:

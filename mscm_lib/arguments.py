@@ -81,13 +81,13 @@ def known(check: Callable[[str], object]) -> Callable[[str], str]:
     return read
 
 
-def there(kind: str) -> Callable[[str], Path]:
-    """A reader of paths of a ``kind``, "file" or "folder", that exists; see `paths.given`."""
+def there(*kinds: str) -> Callable[[str], Path]:
+    """A reader of paths of some ``kinds``, "file" or "folder", that exist; see `paths.given`."""
 
     def read(text: str) -> Path:
         path = given(text)
-        if not (path.is_dir() if kind == "folder" else path.is_file()):
-            raise argparse.ArgumentError(None, absent(text, kind))
+        if not any(path.is_dir() if kind == "folder" else path.is_file() for kind in kinds):
+            raise argparse.ArgumentError(None, absent(text, " or ".join(kinds)))
         return path
 
     return read

@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mscm_lib import __version__
 from mscm_lib.arguments import Parser, here, known, picture, there, whole
@@ -196,7 +197,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from mscm_lib.study.entry import uses_of
 
     uses = uses_of(options.name) if options.name in LICENSED else None
-    diagnosis = diagnose(options.name, options.root, uses=uses)
+    diagnosis = diagnose(options.name, options.root, uses=uses, settings=_settings(options))
     print(diagnosis.render())
     return 0 if diagnosis.healthy else 1
 
@@ -204,7 +205,15 @@ def _doctor(options: argparse.Namespace) -> int:
 def _emulate(options: argparse.Namespace) -> None:
     from mscm_lib.data.emulate import emulate
 
-    print(emulate(options.name, options.root, scale=options.scale))
+    settings = _settings(options)
+    print(emulate(options.name, options.root, scale=options.scale, settings=settings))
+
+
+def _settings(options: argparse.Namespace) -> Mapping[str, Any] | None:
+    """How a table is read: what the study says that defines the data."""
+    from mscm_lib.study.settings import find_study
+
+    return find_study(options.data).data[options.data].settings if options.data else None
 
 
 def _a_study(name: str) -> None:
@@ -315,14 +324,16 @@ def _parser() -> Parser:
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
     )
-    doctor.add_argument("name", choices=[*LICENSED, "generated"], help="its layout")
-    doctor.add_argument("root", type=there("folder"), help="its folder")
+    doctor.add_argument("name", choices=[*LICENSED, "table", "generated"], help="its layout")
+    doctor.add_argument("root", type=there("folder", "file"), help="its folder, or its table")
+    doctor.add_argument("--data", help="of a study: a table is read as its settings there say")
     enter = add("enter", _enter, "take a real dataset into the study: look it over, track it")
     enter.add_argument("name", choices=LICENSED, help="its layout")
     enter.add_argument("root", type=there("folder"), help="its folder")
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
-    emulate.add_argument("name", choices=LICENSED, help="the layout")
+    emulate.add_argument("name", choices=[*LICENSED, "table"], help="the layout")
     emulate.add_argument("root", type=here, help="a new folder")
+    emulate.add_argument("--data", help="of a study: a table is laid out as its settings there say")
     emulate.add_argument(
         "--scale",
         choices=["full", "miniature"],

@@ -12,6 +12,7 @@ asked for: it draws results and does not make them.
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import json
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from pathlib import Path
 from mscm_lib.config import METRIC_LOSSES, RunConfig
 from mscm_lib.errors import DataError
 from mscm_lib.own_parts import sources
+from mscm_lib.paths import project_root
 
 PACKAGE = "mscm_lib"
 DRAWING = f"{PACKAGE}.reports"
@@ -38,21 +40,21 @@ Fingerprint = dict[str, str]
 
 
 def of_modules(
-    modules: Iterable[str], config: RunConfig | None = None, drawing: bool = False
+    modules: Iterable[str], loss: str | None = None, drawing: bool = False
 ) -> Fingerprint:
     """The library's modules that ``modules`` reach through their imports.
 
     Args:
         modules: dotted names.
-        config: of a run, whose metric loss counts alone; None: all losses count.
+        loss: the metric loss that counts; None: all count.
         drawing: whether plotting counts.
 
     Raises:
         DataError: there is no such module.
     """
     start = [*modules]
-    if config is not None and config.metric_loss in METRIC_LOSSES:
-        start.append(f"{LOSSES}.{METRIC_LOSSES[config.metric_loss]}")
+    if loss in METRIC_LOSSES:
+        start.append(f"{LOSSES}.{METRIC_LOSSES[loss]}")
     passed_over = (*LEFT_OUT, *(() if drawing else (DRAWING,)))
     seen, found = set[str](), Fingerprint()
     while start:
@@ -62,7 +64,7 @@ def of_modules(
         seen.add(name)
         digest, imports = _module(name)
         found[name] = digest
-        if name == LOSSES and config is not None:  # which imports them all, to choose one
+        if name == LOSSES and loss is not None:  # which imports them all, to choose one
             imports = imports - {f"{LOSSES}.{module}" for module in METRIC_LOSSES.values()}
         start += [n for n in imports - seen if not f"{n}.".startswith(_dotted(passed_over))]
         seen |= imports
@@ -71,7 +73,7 @@ def of_modules(
 
 def of_training(config: RunConfig) -> Fingerprint:
     """What a run's weights are made by, the user's own parts included."""
-    return of_modules([f"{PACKAGE}.training.engine"], config) | of_own_parts(config)
+    return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss) | of_own_parts(config)
 
 
 def of_own_parts(config: RunConfig) -> Fingerprint:
@@ -79,7 +81,7 @@ def of_own_parts(config: RunConfig) -> Fingerprint:
     return {path.name: _digest(_parsed(path)) for path in sources(config)}
 
 
-def of_notebook(path: Path, config: RunConfig | None = None, drawing: bool = False) -> Fingerprint:
+def of_notebook(path: Path, loss: str | None = None, drawing: bool = False) -> Fingerprint:
     """A notebook's code, and the library's modules that it reaches; arguments as `of_modules`.
 
     Raises:
@@ -91,14 +93,19 @@ def of_notebook(path: Path, config: RunConfig | None = None, drawing: bool = Fal
     except SyntaxError as error:
         raise DataError(f"{path}: a code cell is no Python ({error})") from error
     taken = {name for name in _imported(tree) if not f"{name}.".startswith(_dotted(LEFT_OUT))}
-    return {path.name: _digest(tree)} | of_modules(taken, config, drawing)
+    return {path.name: _digest(tree)} | of_modules(taken, loss, drawing)
 
 
 def _parsed(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return _program(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: not readable as Python ({error})") from error
+
+
+@cache
+def _program(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def code_of(path: Path) -> str:
@@ -122,18 +129,16 @@ def differing(one: Fingerprint, other: Fingerprint) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-@cache
-def _module(name: str) -> tuple[str, set[str]]:
+def _module(name: str) -> tuple[str, frozenset[str]]:
     """A module's digest, and the library's modules that it takes names from."""
     tree = _tree(name)
     return _digest(tree), _imported(tree) - {name}
 
 
-@cache
 def _tree(name: str) -> ast.Module:
     path = _file(name)
     if path is None:
-        raise DataError(f"{name}: no such module in {_root()}")
+        raise DataError(f"{name}: no such module in {project_root()}")
     return _parsed(path)
 
 
@@ -148,7 +153,8 @@ def _frame(package: str) -> Fingerprint:
     )
 
 
-def _imported(tree: ast.AST) -> set[str]:
+@cache
+def _imported(tree: ast.Module) -> frozenset[str]:
     """Library modules that a program takes names from; of a package, where the name is from."""
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -156,7 +162,7 @@ def _imported(tree: ast.AST) -> set[str]:
             found |= {alias.name for alias in node.names if _file(alias.name)}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {_home(node.module, alias.name) for alias in node.names}
-    return {name for name in found if name.split(".")[0] == PACKAGE and _file(name)}
+    return frozenset(n for n in found if n.split(".")[0] == PACKAGE and _file(n))
 
 
 def _home(module: str, name: str) -> str:
@@ -177,25 +183,25 @@ def _dotted(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{name}." for name in names)
 
 
+@cache
 def _digest(tree: ast.Module) -> str:
     """Of the program without docstrings; comments and layout are gone in the tree."""
-    for node in ast.walk(tree):
+    plain = copy.deepcopy(tree)
+    for node in ast.walk(plain):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             match node.body:
                 case [ast.Expr(ast.Constant(str())), *rest]:
                     node.body = rest or [ast.Pass()]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(ast.unparse(plain).encode()).hexdigest()[:16]
+
+
+def _file(name: str) -> Path | None:
+    """A module's file in the project."""
+    return _found(project_root(), name)
 
 
 @cache
-def _file(name: str) -> Path | None:
-    """A module's file."""
-    path = _root().joinpath(*name.split("."))
-    for file in (path / "__init__.py", path.with_suffix(".py")):
-        if file.is_file():
-            return file
-    return None
-
-
-def _root() -> Path:
-    return Path(__file__).resolve().parent.parent
+def _found(root: Path, name: str) -> Path | None:
+    path = root.joinpath(*name.split("."))
+    files = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)

@@ -26,20 +26,24 @@ MetricLoss = Literal[
     "qct",
     "triplet",
     "weighted-triplet",
+    "squared-triplet",
     "center",
     "center-triplet",
     "hetero-center",
     "hetero-center-triplet",
+    "tri-directional",
     "none",
 ]
 METRIC_LOSSES = {
     "qct": "quadruple_center",
     "triplet": "batch_hard",
     "weighted-triplet": "weighted_triplet",
+    "squared-triplet": "squared_triplet",
     "center": "center",
     "center-triplet": "center_triplet",
     "hetero-center": "hetero_center",
     "hetero-center-triplet": "hetero_center_triplet",
+    "tri-directional": "tri_directional",
 }
 """The module of `mscm_lib.losses` that holds each metric loss."""
 Pairing = Literal["cross", "parallel", "own"]
@@ -49,6 +53,15 @@ EVALUATION = ("feature", "mix_weight", "draw", "shots", "gallery_trials", "flip"
 """Parameters that evaluation alone reads."""
 WATCHING = ("tensorboard",)
 """Parameters that change no result."""
+FEWER_VIEWS = {2: ("dual",), 3: ("dual", "quadruple-shared")}
+"""The layouts of streams that train with fewer than four views: no stem of theirs stays idle."""
+VIEWS_OF_LOSS = {
+    "qct": (4,),
+    "hetero-center": (2, 4),
+    "hetero-center-triplet": (2, 4),
+    "tri-directional": (3,),
+}
+"""The numbers of views that a metric loss can tell the modalities of; all, where not listed."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,8 @@ class RunConfig:
     backbone: str = "resnet50"
     weights: str = "imagenet"  # "imagenet", "none", or the path of a local state dict
     streams: Streams = "quadruple-unshared"
-    views: Literal[2, 4] = 4  # 4: global and channel views; 2: global views only
+    # 4: global and channel views; 2: global views only; 3: those and the visible channel view
+    views: Literal[2, 3, 4] = 4
     # of MultiScale, or your own "studies/mine/my_parts.py:MyBlock"; so, too, backbone and metric_loss
     multi_scale: str = "mimb"
     alb_sources: tuple[str, ...] = ALB_SOURCES
@@ -111,6 +125,9 @@ class RunConfig:
     random_erasing: bool = True
     random_grayscale: bool = True  # V_g
     channel_exchange: bool = True  # V_c
+    gray_bridge: bool = (
+        False  # V_c is V_g in gray, pixel by pixel: a modality between the two (HAT)
+    )
     infrared_mix: bool = True  # I_g
     infrared_scaling: bool = True  # I_c: brightness and per-channel scaling
     # --- validation and choice of the epoch
@@ -285,10 +302,17 @@ def _check_network(config: RunConfig) -> None:
     for source in config.alb_sources:
         if source not in ALB_SOURCES:
             raise ConfigError(unknown_key("ALB source", source, list(ALB_SOURCES)))
-    if config.views == 2 and config.streams != "dual":
-        raise ConfigError(f"views = 2 needs streams = 'dual', not {config.streams!r}")
-    if config.views == 2 and config.metric_loss == "qct":
-        raise ConfigError("metric_loss = 'qct' needs views = 4: its centers are over four streams")
+    if config.views < 4 and config.streams not in FEWER_VIEWS[config.views]:
+        raise ConfigError(
+            f"views = {config.views} needs streams = {' or '.join(map(repr, FEWER_VIEWS[config.views]))}"
+            f", not {config.streams!r}"
+        )
+    needed = VIEWS_OF_LOSS.get(config.metric_loss, (2, 3, 4))
+    if config.views not in needed:
+        raise ConfigError(
+            f"metric_loss = {config.metric_loss!r} needs views = {' or '.join(map(str, needed))}, "
+            f"not {config.views}"
+        )
     positions = (config.height // 16) * (config.width // 16)
     if config.head_dim == 0:
         object.__setattr__(config, "head_dim", nearest_divisor(positions, 9))

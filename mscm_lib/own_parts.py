@@ -44,6 +44,7 @@ what fails is one `ConfigError` that says which rule, what was found and what to
 from __future__ import annotations
 
 import re
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -150,13 +151,15 @@ def load(key: str, value: str) -> OwnPart:
             f"{key} = {value!r}: no file at {path}; expected the path of a Python file from the "
             "project's root, and a name in it, as in 'studies/mine/my_parts.py:MyBlock'"
         )
-    module = types.ModuleType(path.stem)
+    module = types.ModuleType(f"own_parts.{path.stem}")
     module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses, pickle and inspect look for it
     part = OwnPart(key, value, type)
     with part.running(f"{path.name}"):
         exec(compile(path.read_bytes(), path, "exec", dont_inherit=True), module.__dict__)
     found = getattr(module, name, None)
     if not callable(found):
-        known = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == path.stem]
+        own = module.__name__
+        known = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == own]
         raise part.error(f"{path.name} has no class or function {name!r}; it has {known}")
     return OwnPart(key, value, found)

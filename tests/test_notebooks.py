@@ -50,11 +50,13 @@ def test_prose_carries_the_thread(notebook):
     assert notebook.cells[0].source.startswith("# ")
 
 
-def test_code_cells_are_short_and_define_no_classes(notebook):
+def test_code_cells_are_short(notebook):
+    """A cell that builds what the notebook is about, a class, is all of that class and no more."""
     for cell in _code(notebook):
-        assert len(cell.source.splitlines()) <= 10, cell.source
         tree = ast.parse(cell.source)
-        assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree))
+        builds = any(isinstance(node, ast.ClassDef) for node in tree.body)
+        assert len(cell.source.splitlines()) <= (20 if builds else 10), cell.source
+        assert not builds or len(tree.body) == 1
 
 
 def test_kernel_is_python3(notebook):

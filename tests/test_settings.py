@@ -48,7 +48,7 @@ def test_what_is_spelled_out_wins_over_the_setting():
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_settings_reach_a_study_s_runs(name):
-    study = load_study("presets/quick.yaml")
+    study = load_study("quick")
     by_variant = resolve_run(study, "quick", name)
     by_hand = resolve_run(study, "quick", "mscmnet", {"setting": name})
     assert by_variant == by_hand.replace(variant=name)

@@ -9,7 +9,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class ReidDataset(ABC):
 
     Attributes:
         name: the key it is opened by.
-        protocol: whose evaluation rules apply.
+        protocol: whose evaluation rules apply, or rules spelt out; see `mscm_lib.metrics`.
         searches: directions or modes of retrieval; the first is the default.
         draws: how galleries may be drawn.
         shots: images of each identity and camera that a gallery may have.
@@ -45,10 +45,10 @@ class ReidDataset(ABC):
     """
 
     name: ClassVar[str]
-    protocol: ClassVar[Literal["sysu", "regdb", "llcm"]]
-    searches: ClassVar[tuple[str, ...]]
-    draws: ClassVar[tuple[str, ...]] = ("agw",)
-    shots: ClassVar[tuple[int, ...]] = (1,)
+    protocol: str
+    searches: tuple[str, ...]
+    draws: tuple[str, ...] = ("agw",)
+    shots: tuple[int, ...] = (1,)
     scorings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     as_shown: ClassVar[bool] = False
 
@@ -121,7 +121,8 @@ class ReidDataset(ABC):
         check("validation", validation, ("merged", "held-out"))
         table = self._training(self._training_trial(trial))
         if validation == "held-out":
-            table = table[~np.isin(table.ids, self._held_out(table))]
+            held_out = self._held_out(table, self._training_trial(trial))
+            table = table[~np.isin(table.ids, held_out)]
         return self._filled(table, f"training ({validation})")
 
     def validation(self, trial: int | None = None) -> ImageTable:
@@ -134,8 +135,9 @@ class ReidDataset(ABC):
             ConfigError: no such trial.
             DataError: no image of such identities is there.
         """
-        table = self._training(self._training_trial(trial))
-        return self._filled(table[np.isin(table.ids, self._held_out(table))], "validation")
+        trial = self._training_trial(trial)
+        table = self._training(trial)
+        return self._filled(table[np.isin(table.ids, self._held_out(table, trial))], "validation")
 
     def gallery(
         self,
@@ -157,7 +159,7 @@ class ReidDataset(ABC):
             DataError: the images or permutations that the draw needs are not there.
         """
         check("draw", draw, self.draws)
-        check("shots", shots, type(self).shots)
+        check("shots", shots, self.shots)
         return self._drawn(self.gallery_pool(search, trial), self._trial(trial), draw, shots)
 
     def fingerprint(self, contents: bool = False) -> str:
@@ -173,7 +175,9 @@ class ReidDataset(ABC):
             if not self.root.is_dir():
                 raise DataError(f"{self.root}: no such folder; a fingerprint needs the images")
             paths, splits = self.images.paths, self.content.split_files
-            found = tree_fingerprint(self.name, self.root, paths, splits, contents=contents)
+            found = tree_fingerprint(
+                self.name, self.root, paths, splits, rules=self._rules(), contents=contents
+            )
             if contents:
                 return found
             self._fingerprint = found
@@ -201,12 +205,16 @@ class ReidDataset(ABC):
             return official_draw(pool, trial, shots, self.content.permutations)
         return agw_draw(pool, trial, shots)
 
+    def _rules(self) -> str:
+        """What the fingerprint holds beside files."""
+        return ""
+
     def _subset(self, key: str) -> ImageTable:
         """The images of a subset, with the labels that it gives them."""
         return self.content.table(key)
 
-    def _held_out(self, table: ImageTable) -> IntArray:
-        """Identities held out for validation among those of a training table."""
+    def _held_out(self, table: ImageTable, trial: int) -> IntArray:
+        """Identities held out for validation among those of a split's training table."""
         identities = np.unique(table.ids).tolist()
         if len(identities) < 2:
             raise DataError(

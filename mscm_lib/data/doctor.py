@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from mscm_lib.data.listing import scan
 from mscm_lib.data.packed_images import PackedImages
 from mscm_lib.data.progress import available_cores, progress_bar
 from mscm_lib.data.published_counts import Count, dataset_counts
-from mscm_lib.data.recognise import TITLES, emulated_scale
+from mscm_lib.data.recognise import OWN, TITLES, emulated_scale
 from mscm_lib.errors import StudyError
 
 _SHOWN = 8  # findings of one kind that the rendered text lists
@@ -119,24 +120,27 @@ def diagnose(
     decode: bool = True,
     progress: bool = True,
     uses: Uses | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
     """Look a dataset over; broken data become findings and never an exception.
 
     Args:
-        name: ``sysu``, ``regdb``, ``llcm``, or ``generated`` for a folder of packed arrays.
+        name: ``sysu``, ``regdb``, ``llcm``, ``table``, or ``generated`` for packed arrays.
         root: the dataset's folder.
         decode: decode every image; False looks at their headers alone, which is faster.
         progress: show a bar on stderr.
         uses: gallery draws and splits in use; what only others need is a warning when it is broken.
             None: all are in use.
+        settings: the protocol of a ``table``; see `mscm_lib.data.table_protocol`.
 
     Raises:
-        ConfigError: an unknown name.
+        ConfigError: an unknown name, or wrong settings.
     """
     root = Path(root).expanduser()
     findings = Findings()
-    dataset = read_tree(name, root, findings)
-    emulated = emulated_scale(root) if name in TITLES else ""
+    dataset = read_tree(name, root, findings, settings)
+    emulated = emulated_scale(root)
+    title = TITLES.get(name, OWN)
     counts: list[Count] = []
     checked = 0
     if dataset is not None:
@@ -147,12 +151,12 @@ def diagnose(
         if emulated:
             findings.warning(
                 ".",
-                f"is an emulated tree: drawn people in the layout of {TITLES[name]}"
+                f"is an emulated tree: drawn people in the layout of {title}"
                 + (
                     f", {differing} of {len(counts)} counts not the published ones"
                     * bool(differing)
                 ),
-                f"nothing has to be done; its figures say nothing about {TITLES[name]}",
+                f"nothing has to be done; its figures say nothing about {title}",
             )
         elif differing:
             findings.warning(
@@ -168,7 +172,9 @@ def diagnose(
 def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, findings: Findings) -> int:
     """Read every image below the root; what no list names is a warning at most."""
     infrared = dict(zip(dataset.images.paths, dataset.images.infrared.tolist(), strict=True))
-    paths = scan(dataset.root, Findings()).images
+    paths: Sequence[str] = dataset.images.paths  # what lies beside one's own table is no concern
+    if dataset.name in TITLES:
+        paths = scan(dataset.root, Findings()).images
 
     def look(path: str) -> Finding | None:
         try:

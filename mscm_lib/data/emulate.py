@@ -1,4 +1,4 @@
-"""Write the generated benchmark to disk as SYSU-MM01, RegDB and LLCM are laid out.
+"""Write the generated benchmark to disk as SYSU-MM01, RegDB, LLCM or a CSV of one's own lay it out.
 
 The trees hold everything that the official releases hold (split files, permutations, label lists),
 so the real readers, the doctor and the packer can be exercised to the last file. At scale ``full``
@@ -8,7 +8,7 @@ same structure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from PIL import Image
 
 from mscm_lib.config import unknown_key
 from mscm_lib.data.emulated_counts import Plan, PlannedImage, llcm_plan, regdb_plan, sysu_plan
+from mscm_lib.data.emulated_table import table_plan
 from mscm_lib.data.generated.render import render
 from mscm_lib.data.generated.settings import GeneratedSettings
 from mscm_lib.data.generated.workers import in_order
-from mscm_lib.data.recognise import MARKER, TITLES
+from mscm_lib.data.recognise import MARKER, OWN, TITLES
+from mscm_lib.data.table_protocol import TableProtocol
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import atomic_path, read_json, write_json
 
@@ -29,6 +31,7 @@ Scale = Literal["full", "miniature"]
 MAT_HEADER = b"MATLAB 5.0 MAT-file, written by mscm_lib.data.emulate"
 MAT_HEADER_BYTES = 116  # of descriptive text at the start of a version 5 file
 _PLANS = {"sysu": sysu_plan, "regdb": regdb_plan, "llcm": llcm_plan}
+_NAMES = [*_PLANS, "table"]
 _SIZES: dict[str, tuple[int, int]] = {"full": (32, 16), "miniature": (96, 48)}
 
 
@@ -45,13 +48,13 @@ class EmulatedTree:
     def __str__(self) -> str:
         return (
             f"{self.root}: {self.images:,} drawn images of {self.identities:,} people, laid out as "
-            f"{TITLES[self.layout]} ({self.scale}). Look it over: mscm doctor {self.layout} "
+            f"{TITLES.get(self.layout, OWN)} ({self.scale}). Look it over: mscm doctor {self.layout} "
             f'"{self.root}"'
         )
 
 
 def emulate(
-    name: Literal["sysu", "regdb", "llcm"],
+    name: Literal["sysu", "regdb", "llcm", "table"],
     root: Path | str,
     scale: Scale = "miniature",
     *,
@@ -60,6 +63,7 @@ def emulate(
     seed: int = 0,
     workers: int | None = None,
     progress: bool = True,
+    settings: Mapping[str, Any] | None = None,
 ) -> EmulatedTree:
     """Write the generated benchmark under ``root`` in an official layout.
 
@@ -72,28 +76,35 @@ def emulate(
         seed: of the people and of the splits.
         workers: processes; None: one a core.
         progress: show a bar.
+        settings: the protocol of a ``table``, which is written in miniature alone.
 
     Raises:
-        ConfigError: an unknown dataset or scale.
+        ConfigError: an unknown dataset or scale, or wrong settings.
         DataError: ``root`` holds something else than an emulated tree; nothing was touched.
         StorageError: the disk is full or the folder cannot be written.
     """
-    if name not in _PLANS:
-        raise ConfigError(unknown_key("dataset", name, list(_PLANS)))
+    if name not in _NAMES:
+        raise ConfigError(unknown_key("dataset", name, _NAMES))
     if scale not in _SIZES:
         raise ConfigError(unknown_key("scale", scale, list(_SIZES)))
     root = Path(root)
     _refuse_foreign(root)
     height = height or _SIZES[scale][0]
     width = width or height // 2
-    plan = _PLANS[name](scale == "full", seed)
-    settings = GeneratedSettings(seed=seed, layout=name)
+    if name == "table":
+        if scale == "full":
+            raise ConfigError("scale = 'full': a table of one's own has no published counts")
+        plan = table_plan(TableProtocol.from_mapping(settings or {}), seed)
+        world = GeneratedSettings(seed=seed)
+    else:
+        plan = _PLANS[name](scale == "full", seed)
+        world = GeneratedSettings(seed=seed, layout=name)
     if name == "regdb":  # no dye and no print reaches a thermal camera, so it can share less
-        settings = settings.replace(infrared_sensor="thermal", shared=0.55)
+        world = world.replace(infrared_sensor="thermal", shared=0.55)
     with atomic_path(root) as part:
         for folder in sorted({Path(image.path).parent for image in plan.images}):
             (part / folder).mkdir(parents=True, exist_ok=True)
-        write = partial(_write_images, part, settings, (height, width))
+        write = partial(_write_images, part, world, (height, width))
         for _ in in_order(
             write,
             plan.images,

@@ -11,7 +11,13 @@ from mscm_lib.files import file_digest
 
 
 def tree_fingerprint(
-    name: str, root: Path, paths: Iterable[str], splits: Iterable[str], *, contents: bool = False
+    name: str,
+    root: Path,
+    paths: Iterable[str],
+    splits: Iterable[str],
+    *,
+    rules: str = "",
+    contents: bool = False,
 ) -> str:
     """SHA-256 over sorted relative paths, the images' sizes and the split files' bytes, in hex.
 
@@ -26,12 +32,13 @@ def tree_fingerprint(
         root: its folder.
         paths: images, relative to ``root``.
         splits: files that say what belongs where, relative to ``root``.
+        rules: of reading, where they are no dataset's own but a study's.
         contents: take the SHA-256 of each image in place of its size.
 
     Raises:
         DataError: one of the files is not there.
     """
-    digest = hashlib.sha256(f"{name}\n".encode())
+    digest = hashlib.sha256(f"{name}\n{rules}".encode())
     try:
         for path in sorted(splits):
             digest.update(f"{path}\0{file_digest(root / path)}\n".encode())

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 from mscm_lib.data.findings import Findings, Part, Severity
@@ -46,10 +45,12 @@ class Listed:
 
     Attributes:
         tree: whose images are listed.
+        folder: of the lists, for what is said of all of them.
         broken: lists with a line that cannot be used.
     """
 
     tree: Tree
+    folder: str = "idx"
     broken: set[str] = field(default_factory=set)
     _ways: dict[str, _Way] = field(default_factory=dict)
     _times: Counter[str] = field(default_factory=Counter)
@@ -74,16 +75,14 @@ class Listed:
             where = f"{path}, line {number}"
             try:
                 found = self._line(line.strip())
-            except _LineProblem as problem:
-                self._problems.setdefault(problem.remedy, []).append((where, str(problem)))
-                self.broken.add(path)
+            except LineProblem as problem:
+                self.refuse(path, where, problem)
                 continue
             before = label_of.setdefault(found.path, found.label)
             times[found.path] += 1
             if before != found.label:
                 message = f"gives {found.path!r} the label {found.label}, an earlier line {before}"
-                self._problems.setdefault(_ONE_RELEASE, []).append((where, message))
-                self.broken.add(path)
+                self.refuse(path, where, LineProblem(message, _ONE_RELEASE))
             elif times[found.path] > 1:
                 findings.warning(
                     where,
@@ -92,6 +91,11 @@ class Listed:
                 )
             lines.append(found)
         return lines
+
+    def refuse(self, path: str, where: str, problem: LineProblem) -> None:
+        """Keep a problem of the list ``path`` until `report`."""
+        self._problems.setdefault(problem.remedy, []).append((where, str(problem)))
+        self.broken.add(path)
 
     def report(self, findings: Findings, severity: Severity, part: PartOf | None = None) -> None:
         """What was odd in all lists: each way of writing once, then each kind of problem.
@@ -103,7 +107,7 @@ class Listed:
         """
         for key, way in self._ways.items():
             findings.warning(
-                "idx",
+                self.folder,
                 f"{self._times[key]:,} lines {way.what}: {way.written!r} is read as {way.read!r}",
                 "nothing has to be done",
             )
@@ -118,19 +122,19 @@ class Listed:
     def _line(self, line: str) -> LabelLine:
         name, label = [*line.rsplit(None, 1), ""][:2]
         if not is_number(label):
-            raise _LineProblem(f"is {line[:80]!r}; expected 'relative/path label'", AGAIN)
-        return LabelLine(self._find(name), int(label))
+            raise LineProblem(f"is {line[:80]!r}; expected 'relative/path label'", AGAIN)
+        return LabelLine(self.image(name), int(label))
 
-    def _find(self, name: str) -> str:
-        """The image that ``name`` means; raises `_LineProblem`."""
+    def image(self, name: str) -> str:
+        """The image that ``name`` means; raises `LineProblem` where there is none."""
         if name in self._images:
             return name
         plain = name.replace("\\", "/")
-        drive = PureWindowsPath(plain).drive
+        drive = plain[:2] if plain[1:2] == ":" else ""
         absolute = bool(drive) or plain.startswith("/")
-        parts = [part for part in PurePosixPath(plain[len(drive) :]).parts if part.strip("/")]
+        parts = [part for part in plain[len(drive) :].split("/") if part not in ("", ".")]
         if ".." in parts:
-            raise _LineProblem(
+            raise LineProblem(
                 f"names {name!r}, which leads out of its folder by '..'",
                 "name files below the root only",
             )
@@ -142,9 +146,7 @@ class Listed:
                 self._note(name, front, path, found)
                 return found
         if absolute:
-            raise _LineProblem(
-                f"names {name!r}, an absolute path", "name files below the root only"
-            )
+            raise LineProblem(f"names {name!r}, an absolute path", "name files below the root only")
         raise self._missing(name, "/".join(parts))
 
     def _note(self, name: str, front: str, path: str, found: str) -> None:
@@ -158,12 +160,12 @@ class Listed:
                 self._ways.setdefault(key, _Way(what, name, found))
                 self._times[key] += 1
 
-    def _missing(self, name: str, path: str) -> _LineProblem:
+    def _missing(self, name: str, path: str) -> LineProblem:
         for alike, what, remedy in self._other_forms:
             if found := alike(path):
                 what = f"{found!r} is there: {what}"
-                return _LineProblem(f"names {name!r}, but no such image is there; {what}", remedy)
-        return _LineProblem(f"names {name!r}, but no such image is there", _RESTORE)
+                return LineProblem(f"names {name!r}, but no such image is there; {what}", remedy)
+        return LineProblem(f"names {name!r}, but no such image is there", _RESTORE)
 
     @property
     def _other_forms(self) -> tuple[tuple[Callable[[str], str], str, str], ...]:
@@ -217,8 +219,8 @@ class Listed:
         return {form(path): path for path in self.tree.images if times[form(path)] == 1}
 
 
-class _LineProblem(DataError):
-    """A line that cannot be used."""
+class LineProblem(DataError):
+    """A line that cannot be used, and what to do about it."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)

@@ -101,11 +101,37 @@ def _generated(dataset: ReidDataset) -> list[Count]:
     ]
 
 
+def _table(dataset: ReidDataset) -> list[Count]:
+    train = _training(dataset)
+    counts = [
+        Count("training identities", _people(train)),
+        Count("training images, visible", len(train.visible_images)),
+        Count("training images, infrared", len(train.infrared_images)),
+        Count("cameras", len(np.unique(dataset.images.cams))),
+        Count("splits to train on", len(dataset.training_trials)),
+    ]
+    for search in dataset.searches:
+        try:
+            query, pool = dataset.query(search), dataset.gallery_pool(search)
+        except DataError:
+            query = pool = dataset.images[[]]
+        counts += [
+            Count(f"queries, {search}", len(query)),
+            Count(f"identities to find, {search}", _people(pool)),
+            *(
+                Count(f"gallery, {search}, {n} drawn", _size(dataset, search, n))
+                for n in dataset.shots
+            ),
+        ]
+    return counts
+
+
 _COUNTERS: dict[str, Callable[[ReidDataset], list[Count]]] = {
     "sysu": _sysu,
     "regdb": _regdb,
     "llcm": _llcm,
     "generated": _generated,
+    "table": _table,
 }
 
 

@@ -13,6 +13,7 @@ from mscm_lib.files import read_json
 
 MARKER = "emulated.json"
 TITLES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
+OWN = "your own dataset"  # what a reader's CSV is called where the others have names
 SPLIT_FOLDERS = {"sysu": "exp", "regdb": "idx", "llcm": "idx"}
 _HOLDS = {
     "sysu": "folders exp and cam1 to cam6",

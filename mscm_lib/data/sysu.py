@@ -62,7 +62,7 @@ class SysuDataset(ReidDataset):
         train, val = self.content.subsets["train"].rows, self.content.subsets["val"].rows
         return self.images[np.sort(np.concatenate([train, val]))]
 
-    def _held_out(self, table: ImageTable) -> IntArray:
+    def _held_out(self, table: ImageTable, trial: int) -> IntArray:
         return np.unique(self.content.subsets["val"].ids)
 
     def query(self, search: str | None = None, trial: int | None = None) -> ImageTable:

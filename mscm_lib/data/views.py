@@ -44,13 +44,15 @@ class FourViews:
         height: of the images in pixels.
         width: of the images in pixels.
         seed: of the run.
-        views: 4, or 2 for the global views V_g and I_g alone; their pixels are the same in both.
+        views: 4, 3 for all but I_c, or 2 for the global views V_g and I_g alone; the pixels of a
+            view are the same in all.
         padding: pixels of zeros on each side before the crop; `padding_for` the height by default.
         random_crop: pad and crop; without it images stay in place.
         random_flip: horizontal flip.
         random_erasing: random erasing.
         random_grayscale: V_g's.
         channel_exchange: V_c's.
+        gray_bridge: V_c is V_g made gray, cut, mirrored and erased alike; its own operation is off.
         infrared_mix: I_g's.
         infrared_scaling: I_c's, brightness and channels.
         channels_last: memory layout of the views.
@@ -69,6 +71,7 @@ class FourViews:
         random_erasing: bool = True,
         random_grayscale: bool = True,
         channel_exchange: bool = True,
+        gray_bridge: bool = False,
         infrared_mix: bool = True,
         infrared_scaling: bool = True,
         channels_last: bool = False,
@@ -77,7 +80,8 @@ class FourViews:
         self.padding = padding_for(height) if padding is None else padding
         self.random_crop, self.random_flip = random_crop, random_flip
         self.random_erasing, self.random_grayscale = random_erasing, random_grayscale
-        self.channel_exchange, self.infrared_mix = channel_exchange, infrared_mix
+        self.channel_exchange, self.gray_bridge = channel_exchange, gray_bridge
+        self.infrared_mix = infrared_mix
         self.infrared_scaling, self.channels_last = infrared_scaling, channels_last
 
     @classmethod
@@ -93,6 +97,7 @@ class FourViews:
             random_erasing=config.random_erasing,
             random_grayscale=config.random_grayscale,
             channel_exchange=config.channel_exchange,
+            gray_bridge=config.gray_bridge,
             infrared_mix=config.infrared_mix,
             infrared_scaling=config.infrared_scaling,
             channels_last=config.channels_last,
@@ -113,19 +118,18 @@ class FourViews:
             draws: choices for the B pairs, on the images' device.
 
         Returns:
-            V_g, V_c, I_g, I_c, or V_g, I_g where ``views`` is 2, each (B, 3, H, W) float32.
+            V_g, V_c, I_g, I_c, or fewer by ``views``, each (B, 3, H, W) float32.
 
         Raises:
             DataError: the images are not uint8 of the expected size.
         """
         visible, infrared = self._planes(visible), self._planes(infrared)  # (B, 3, H, W)
         v_g, i_g = self._visible_global(visible, draws), self._infrared_global(infrared, draws)
-        views: tuple[Tensor, ...]
-        if self.views == 2:
-            views = (v_g, i_g)
-        else:
-            v_c = self._visible_channel(visible, draws)
-            views = (v_g, v_c, i_g, self._infrared_channel(infrared, draws))
+        views = [v_g, i_g]
+        if self.views > 2:
+            views.insert(1, self._visible_channel(visible, draws))
+        if self.views > 3:
+            views.append(self._infrared_channel(infrared, draws))
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return tuple(view.contiguous(memory_format=layout) for view in views)
 
@@ -137,6 +141,10 @@ class FourViews:
         return self._finish(x, place)
 
     def _visible_channel(self, images: Tensor, draws: ViewDraws) -> Tensor:
+        if self.gray_bridge:
+            place = draws.geometry("v_g")
+            x = pixels.grayscale(self._cut(images, place), torch.ones_like(draws.colour.gray))
+            return self._finish(x, place)
         place = draws.geometry("v_c")
         x = self._finish(self._cut(images, place), place)
         return pixels.exchange_channels(x, draws.colour.channel) if self.channel_exchange else x

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +18,7 @@ from mscm_lib.data.tables import ImageTable, Modality
 from mscm_lib.errors import ProtocolError
 from mscm_lib.hardware import Hardware
 from mscm_lib.models import Embedding, MSCMNet
+from mscm_lib.usable import check_usable
 
 FEATURES = ("pooled", "neck")
 Transform = Callable[[Tensor], Tensor]
@@ -34,7 +34,7 @@ class Embeddings:
         features: by name, (N, C) float32 on the CPU.
 
     Raises:
-        ProtocolError: there are not as many features as images, or one is not finite; it is named.
+        ProtocolError: there are not as many features as images, or one cannot be ranked by; it is named.
     """
 
     table: ImageTable
@@ -47,13 +47,7 @@ class Embeddings:
                     f"the {name} features have shape {tuple(values.shape)}, expected a row for "
                     f"each of the {len(self.table)} images; embed the images again"
                 )
-            bad: npt.NDArray[np.bool_] = ~torch.isfinite(values).all(dim=1).numpy()
-            if bad.any():
-                raise ProtocolError(
-                    f"the {name} feature of {self.table.paths[int(bad.argmax())]} is not finite "
-                    f"({int(bad.sum())} of {len(self.table)} images); the weights are unusable: "
-                    "train again"
-                )
+            check_usable(values, lambda row: f"the {name} feature of {self.table.paths[row]}")  # noqa: B023
 
     def with_mix(self, weight: float) -> Embeddings:
         """With the feature "mix": its cosine is ``weight`` · neck + (1 - ``weight``) · pooled."""
@@ -86,6 +80,9 @@ def embed_table(
 ) -> Embeddings:
     """Embed the images of ``table``, each modality through its own stems.
 
+    A GPU's features stay there to the end, so that nothing waits for it: the next batch is read
+    while it computes.
+
     Args:
         net: in evaluation mode, on the device that computes.
         images: packed pixels.
@@ -97,11 +94,12 @@ def embed_table(
         transform: packed pixels (B, H, W, 3) → what the network sees (B, 3, H, W).
 
     Raises:
-        ProtocolError: a feature is not finite; the image is named.
+        ProtocolError: a feature cannot be ranked by; the image is named.
     """
     device = next(net.parameters()).device
     rows = images.rows(table.paths)
-    found = {name: torch.empty(len(table), net.channels) for name in FEATURES}
+    found = {name: [torch.empty(0, net.channels, device=device)] for name in FEATURES}
+    places = [np.empty(0, dtype=np.intp)]
     with (
         torch.inference_mode(),
         tqdm(
@@ -109,15 +107,19 @@ def embed_table(
         ) as bar,
     ):
         for infrared, modality in MODALITIES:
-            places = np.flatnonzero(table.infrared == infrared)
-            for start in range(0, len(places), batch):
-                here = places[start : start + batch]
-                pixels = torch.from_numpy(images.read(rows[here])).to(device)
-                batch_features = _embed(net, transform(pixels), modality, flip, hardware)
-                for name, values in batch_features.items():
-                    found[name][torch.from_numpy(here)] = values.cpu()
+            own = np.flatnonzero(table.infrared == infrared)
+            for start in range(0, len(own), batch):
+                here = own[start : start + batch]
+                pixels = torch.from_numpy(images.read(rows[here]))
+                if device.type == "cuda":  # the memory is not used again before it is copied
+                    pixels = pixels.pin_memory()
+                x = transform(pixels.to(device, non_blocking=True))
+                for name, values in _embed(net, x, modality, flip, hardware).items():
+                    found[name].append(values)
+                places.append(here)
                 bar.update(len(here))
-    return Embeddings(table, found)
+    order = torch.from_numpy(np.argsort(np.concatenate(places)))
+    return Embeddings(table, {n: torch.cat(values).cpu()[order] for n, values in found.items()})
 
 
 def _embed(

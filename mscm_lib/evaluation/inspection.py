@@ -30,6 +30,7 @@ from mscm_lib.losses.quadruple_center import STREAMS, QuadrupleCenterTerms
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.alb import ALB
 from mscm_lib.models.mimb import MIMB
+from mscm_lib.models.streams import arranged
 
 Tokens = npt.NDArray[np.float32]
 COLUMNS = ["measure", "part", "value"]
@@ -72,9 +73,8 @@ def inspect_network(
     terms: list[QuadrupleCenterTerms] = []
     loss = QuadrupleCenterTripletLoss(config.margin)
     for views, labels in _batches(packed, config, hardware):
-        given = views if len(views) == STREAMS else (views[0], None, views[1], None)
         with hardware.autocast():
-            maps = net.trunk.shallow(net.streams(given))
+            maps = net.trunk.shallow(net.streams(arranged(views)))
             pooled = net.head(net.trunk.deep(net.multi_scale(maps))).pooled
         if len(views) == STREAMS:
             terms.append(loss.terms(pooled.float(), labels))

@@ -20,13 +20,14 @@ from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.embedding import FEATURES, Embeddings, embed_table
 from mscm_lib.evaluation.rankings import Figures, rank_all
 from mscm_lib.evaluation.run import images_to_embed
-from mscm_lib.hardware import choose_hardware
+from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
 
 STRIPES, BINS = 6, 8  # of colour histograms
 ROWS, ORIENTATIONS = 16, 9  # most cells in a column and bins of gradient histograms
 CELL = 8  # pixels at least
 Array = npt.NDArray[np.float32]
+IN_NUMPY = Hardware(torch.device("cpu"), torch.float32, channels_last=False)
 
 
 def rank_at_random(packed: PackedDataset, config: RunConfig) -> Figures:
@@ -73,7 +74,8 @@ def rank_untrained(packed: PackedDataset, config: RunConfig, progress: bool = Tr
     net = hardware.place(MSCMNet.from_config(config, identities)).eval()
     table = images_to_embed(packed.dataset, config)
     embeddings = embed_table(net, packed.images, table, hardware=hardware, progress=progress)
-    return rank_all(packed.dataset, config, embeddings, FEATURES, _labels("untrained", config))
+    labels = _labels("untrained", config, hardware)
+    return rank_all(packed.dataset, config, embeddings, FEATURES, labels)
 
 
 def rank_oracle(packed: PackedDataset, config: RunConfig) -> Figures:
@@ -98,15 +100,16 @@ def _rank(
 ) -> Figures:
     unit = functional.normalize(torch.as_tensor(values).float())
     embeddings = Embeddings(table, {feature: unit})
-    return rank_all(packed.dataset, config, embeddings, (feature,), _labels(name, config))
+    return rank_all(packed.dataset, config, embeddings, (feature,), _labels(name, config, IN_NUMPY))
 
 
-def _labels(name: str, config: RunConfig) -> dict[str, object]:
+def _labels(name: str, config: RunConfig, hardware: Hardware) -> dict[str, object]:
     return {
         "variant": name,
         "trial": config.trial,
         "seed": config.seed,
         "flip": False,
+        **hardware.record(),
     }
 
 

@@ -47,7 +47,8 @@ def evaluate_run(
 
     Both the pooled and the neck feature are ranked, and their mix where ``config.feature`` is
     "mix"; with ``config.flip`` also the flip-averaged ones; with ``config.rerank`` each of them
-    after re-ranking as well. Every row names what was done.
+    after re-ranking as well. Every row names what was done, and the device and number format that
+    the features were computed in.
 
     Args:
         config: of the run; says dataset, split, draw, shots and trials.
@@ -73,7 +74,8 @@ def evaluate_run(
         if config.feature == "mix":
             found = found.with_mix(config.mix_weight)
         names = tuple(found.features)
-        figures.extend(rank_all(packed.dataset, config, found, names, {"flip": flip}))
+        labels = {"flip": flip, **hardware.record()}
+        figures.extend(rank_all(packed.dataset, config, found, names, labels))
     return _write(Path(output), figures, embedded, packed.images.fingerprint)
 
 

@@ -19,7 +19,7 @@ from mscm_lib.evaluation.embedding import Embeddings, Transform, embed_table
 from mscm_lib.evaluation.rankings import Figures, Scorings, Trial, rank_all, rank_search, trials
 from mscm_lib.hardware import Hardware
 from mscm_lib.models import MSCMNet
-from mscm_lib.protocols import PROTOCOLS, ProtocolName
+from mscm_lib.protocols import PROTOCOLS, ProtocolName, protocol_named
 
 COLUMNS = [
     "question", "choice", "rank1", "rank1_low", "rank1_high", "rank10", "mean_ap", "mean_ap_low",
@@ -54,7 +54,7 @@ def choices(dataset: ReidDataset, config: RunConfig) -> Iterator[Choice]:
     """Every answer that ``dataset`` allows, question by question; the first is the plain one."""
     for draw in dataset.draws:
         yield Choice("gallery draw", draw, {"draw": draw})
-    for shots in type(dataset).shots:
+    for shots in dataset.shots:
         yield Choice("shots", f"{shots} an identity and camera", {"shots": shots})
     if len(dataset.training_trials) == 1:
         yield Choice("galleries", f"mean of {config.gallery_trials}")
@@ -64,7 +64,7 @@ def choices(dataset: ReidDataset, config: RunConfig) -> Iterator[Choice]:
     yield Choice("feature", "mix, half of each", {"feature": "mix", "mix_weight": 0.5})
     yield Choice("re-ranking", "none")
     yield Choice("re-ranking", "k-reciprocal (20, 6, 0.3)", {"rerank": True})
-    own = PROTOCOLS[dataset.protocol]
+    own = protocol_named(dataset.protocol)
     for rules in (own, *(each for each in PROTOCOLS.values() if each is not own)):
         counted = "identities" if rules.unique_identities else "images"
         name = f"{rules.name}: drops {rules.drops}, CMC over {counted}"

@@ -1,6 +1,6 @@
 """Metric losses, each called as ``loss(pooled (n, D), labels (n,))`` and giving a scalar.
 
-Rows come stream by stream: V_g, V_c, I_g, I_c (n = 4B) or V_g, I_g (n = 2B).
+Rows come stream by stream: V_g, V_c, I_g, I_c (n = 4B), V_g, V_c, I_g (3B) or V_g, I_g (2B).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from mscm_lib.losses.hetero_center import HeteroCenterLoss
 from mscm_lib.losses.hetero_center_triplet import HeteroCenterTripletLoss
 from mscm_lib.losses.own import build_own_loss
 from mscm_lib.losses.quadruple_center import QuadrupleCenterTerms, QuadrupleCenterTripletLoss
+from mscm_lib.losses.squared_triplet import SquaredWeightedTripletLoss
+from mscm_lib.losses.tri_directional import TriDirectionalRankingLoss
 from mscm_lib.losses.weighted_triplet import WeightedRegularizedTripletLoss
 from mscm_lib.own_parts import is_own
 
@@ -26,6 +28,8 @@ __all__ = [
     "HeteroCenterTripletLoss",
     "QuadrupleCenterTerms",
     "QuadrupleCenterTripletLoss",
+    "SquaredWeightedTripletLoss",
+    "TriDirectionalRankingLoss",
     "WeightedRegularizedTripletLoss",
     "build_metric_loss",
 ]
@@ -51,6 +55,10 @@ def build_metric_loss(config: RunConfig, identities: int, dim: int) -> nn.Module
             return BatchHardTripletLoss()
         case "weighted-triplet":
             return WeightedRegularizedTripletLoss()
+        case "squared-triplet":
+            return SquaredWeightedTripletLoss()
+        case "tri-directional":
+            return TriDirectionalRankingLoss()
         case "center":
             return CenterLoss(identities, dim)
         case "center-triplet":

@@ -1,7 +1,8 @@
 """What the metric losses share: number format, checks, distances, centers.
 
 Rows come stream by stream, V_g, V_c, I_g, I_c or V_g, I_g: the first half is visible, the second
-infrared. Nothing here loops over rows or waits for the device, and no shape depends on how many
+infrared. Of V_g, V_c, I_g two thirds are visible, which suits the losses that ask no row for its
+modality. Nothing here loops over rows or waits for the device, and no shape depends on how many
 identities a batch has, which only the device knows: a center is kept once for each row of it.
 """
 
@@ -31,22 +32,19 @@ def row_labels(pooled: Tensor, labels: Tensor) -> Tensor:
     """A label for each row.
 
     Args:
-        pooled: (n, D), n even.
-        labels: (n,), or (n/2,) or (n/4,) for one stream, to be repeated for the others.
+        pooled: (n, D).
+        labels: (n,), or those of one stream of two to four, to be repeated for the others.
 
     Returns:
         (n,)
 
     Raises:
-        ProtocolError: the rows have no two halves, or there are too few or too many labels.
+        ProtocolError: features are no rows, or there are too few or too many labels.
     """
-    if pooled.ndim != 2 or len(pooled) % 2:
-        raise ProtocolError(
-            f"features of shape {tuple(pooled.shape)}: expected (n, D) with n even, the visible "
-            "streams' rows before the infrared streams'"
-        )
+    if pooled.ndim != 2:
+        raise ProtocolError(f"features of shape {tuple(pooled.shape)}: expected (n, D)")
     rows = len(pooled)
-    for streams in (1, 2, 4):
+    for streams in (1, 2, 3, 4):
         if labels.shape == (rows / streams,):
             return labels.repeat(streams)
     raise ProtocolError(
@@ -70,7 +68,16 @@ def require(holds: Tensor, message: str) -> None:
 
 
 def infrared_rows(features: Tensor) -> Tensor:
-    """(n,) True for the rows of the second half of ``features`` (n, D)."""
+    """(n,) True for the rows of the second half of ``features`` (n, D).
+
+    Raises:
+        ProtocolError: the rows have no two halves.
+    """
+    if len(features) % 2:
+        raise ProtocolError(
+            f"features of shape {tuple(features.shape)}: expected (n, D) with n even, the visible "
+            "streams' rows before the infrared streams'"
+        )
     return torch.arange(len(features), device=features.device) >= len(features) // 2
 
 

@@ -28,7 +28,8 @@ class HeteroCenterTripletLoss(nn.Module):
     of the rows is visible, the second infrared.
 
     Source: Liu et al., "Parameter Sharing Exploration and Hetero-Center Triplet Loss for
-    Visible-Thermal Person Re-Identification", arXiv 2008.06223, as a mean over centers.
+    Visible-Thermal Person Re-Identification", arXiv 2008.06223, whose formula is the sum over the
+    2P centers and whose public code their mean, as here.
 
     Args:
         margin: m, in units of the distance.

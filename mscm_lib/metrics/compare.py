@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
 from mscm_lib.errors import ProtocolError
-from mscm_lib.metrics.bootstrap import bootstrap_over_identities
+from mscm_lib.metrics.inference import Interval, bootstrap_over_identities
 
 KEYS = ("search", "scoring", "gallery_trial", "path")
+_ANSWER = ["query_id", "ap", "first_hit"]
 
 
-class Difference(NamedTuple):
+class Difference(Interval):
     """Run a less run b, as a fraction, and the interval about it."""
-
-    mean: float
-    low: float
-    high: float
 
     @property
     def verdict(self) -> str:
@@ -28,8 +24,7 @@ class Difference(NamedTuple):
         return "b better" if self.high < 0 else "not distinguishable"
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(NamedTuple):
     """What `compare_runs` found.
 
     Attributes:
@@ -95,14 +90,12 @@ def compare_runs(
 def _keyed(queries: pd.DataFrame, name: str) -> pd.DataFrame:
     """query_id, ap and first_hit, found by the columns of `KEYS` that the table has."""
     table = queries.rename(columns={"id": "query_id"})
-    for column in ("query_id", "ap", "first_hit"):
-        if column not in table:
-            raise ProtocolError(f"queries_{name} has no column {column!r}; expected queries.csv")
+    if missing := [column for column in _ANSWER if column not in table]:
+        raise ProtocolError(f"queries_{name} has no column {missing[0]!r}; expected queries.csv")
     if "path" not in table:
         table = table.assign(path=range(len(table)))
-    keys = [key for key in KEYS if key in table]
-    table = table.fillna({"scoring": ""}) if "scoring" in keys else table
-    table = table.set_index(keys)[["query_id", "ap", "first_hit"]]
+    table = table.fillna({"scoring": ""} if "scoring" in table else {})
+    table = table.set_index([key for key in KEYS if key in table])[_ANSWER]
     if table.index.has_duplicates:
         raise ProtocolError(
             f"queries_{name} holds {table.index[table.index.duplicated()][0]} more than once; "

@@ -76,8 +76,7 @@ def exclude(
     """
     array = arithmetic.array
     block[array(pairs.column - start), array(pairs.query)] = np.inf
-    if labels.place_shared is not None:
-        queries, images = labels.place_shared
+    for queries, images in labels.places_shared:
         lost = np.flatnonzero(images[start : start + len(block)])
         block[array(lost)] += array(np.where(queries[rows], np.inf, 0).astype(np.float32))
 

@@ -12,7 +12,6 @@ import torch
 
 from mscm_lib.errors import ProtocolError
 from mscm_lib.protocols import (
-    SHARED_PLACE,
     BoolArray,
     LabelArray,
     Protocol,
@@ -122,13 +121,13 @@ class Labels:
         return begin, np.searchsorted(self.sorted_ids, self.query_ids, side="right")
 
     @cached_property
-    def place_shared(self) -> tuple[BoolArray, BoolArray] | None:
-        """(N,), (M,): a marked query loses every marked column; None where no query does."""
-        if self.protocol.drops != "shared place":
-            return None
-        query, gallery = SHARED_PLACE
-        rows, columns = self.query_cams == query, self.sorted_cams == gallery
-        return (rows, columns) if rows.any() and columns.any() else None
+    def places_shared(self) -> list[tuple[BoolArray, BoolArray]]:
+        """(N,), (M,) of each pair of cameras: a marked query loses every marked column."""
+        marked = [
+            (self.query_cams == query, self.sorted_cams == gallery)
+            for query, gallery in self.protocol.places
+        ]
+        return [(rows, columns) for rows, columns in marked if rows.any() and columns.any()]
 
     def own_pairs(self, rows: IntArray) -> OwnPairs:
         """The own pairs of the queries ``rows``; `OwnPairs.query` numbers them 0, 1, …"""

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mscm_lib.models.network import MSCMNet
-from mscm_lib.models.streams import STREAMS
+from mscm_lib.models.streams import VIEWS
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def cost(net: MSCMNet, views: int = 4) -> Cost:
 
     Args:
         net: the network.
-        views: 4, or 2 for two-view training of a dual-stream network.
+        views: of a training sample, 2 to 4.
     """
     samples = _samples(net, views)
     parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
@@ -115,12 +115,11 @@ def _samples(net: MSCMNet, views: int, batch: int = 1) -> dict[str, Tensor]:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     generator = torch.Generator(weight.device).manual_seed(0)
     shape = (batch, 3, net.config.height, net.config.width)
-    names = STREAMS if views == 4 else ("v_g", "i_g")
     return {
         name: torch.randn(shape, generator=generator, device=weight.device)
         .to(weight.dtype)
         .contiguous(memory_format=layout)
-        for name in names
+        for name in VIEWS[views]
     }
 
 

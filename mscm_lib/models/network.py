@@ -145,7 +145,8 @@ class MSCMNet(nn.Module):
     ) -> Output:
         """Training: four views, each (B, 3, H, W) → rows in the order V_g, V_c, I_g, I_c (n = 4B).
 
-        With ``streams="dual"`` the channel views may be left out: rows V_g, I_g (n = 2B).
+        With ``streams="dual"`` the channel views may be left out: rows V_g, I_g (n = 2B); with it or
+        one shared stem I_c alone: V_g, V_c, I_g (n = 3B).
 
         Returns:
             pooled (n, C), neck (n, C), logits (n, identities); not normalised.

@@ -9,11 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mscm_lib.config import FEWER_VIEWS
 from mscm_lib.errors import ConfigError
 
 Modality = Literal["visible", "infrared"]
 STREAMS = ("v_g", "v_c", "i_g", "i_c")
 """The four views in stacking order: visible global and channel, infrared global and channel."""
+
+VIEWS = {2: ("v_g", "i_g"), 3: ("v_g", "v_c", "i_g"), 4: STREAMS}
+"""The views of a step, by how many there are."""
 
 _STEM_OF = {
     "quadruple-unshared": {view: view for view in STREAMS},
@@ -28,7 +32,7 @@ class QuadrupleStream(nn.Module):
     - ``quadruple-unshared`` (the method): one stem a view, V_g, V_c, I_g, I_c.
     - ``quadruple-shared``: the four views go through one stem, all weights shared.
     - ``dual``: one stem a modality; both views of a modality go through it. Also the layout of
-      two-view training, with V_g and I_g only.
+      two-view training, with V_g and I_g only. Without I_c alone, it and the shared stem train too.
 
     Views that share a stem go through it as one batch, so its batch norm sees them together.
     All stems start from the same weights. At test an image goes through the stems of its
@@ -49,17 +53,17 @@ class QuadrupleStream(nn.Module):
         self.stems = nn.ModuleDict({name: copy.deepcopy(stem) for name in names})
 
     def forward(self, views: Sequence[Tensor | None]) -> Tensor:
-        """Views V_g, V_c, I_g, I_c, each (B, 3, H, W) or absent → (4B or 2B, C, H/4, W/4).
+        """Views V_g, V_c, I_g, I_c, each (B, 3, H, W) or absent → (4B, 3B or 2B, C, H/4, W/4).
 
         Raises:
             ConfigError: views are absent that the layout needs.
         """
         given = {name: view for name, view in zip(STREAMS, views, strict=True) if view is not None}
-        two_views = self.layout == "dual" and tuple(given) == ("v_g", "i_g")
-        if len(given) < len(STREAMS) and not two_views:
+        served = [count for count in VIEWS if self.layout in FEWER_VIEWS.get(count, (self.layout,))]
+        if tuple(given) not in [VIEWS[count] for count in served]:
             raise ConfigError(
                 f"streams = {self.layout!r} got the views {', '.join(given) or 'none'}: expected "
-                "v_g, v_c, i_g and i_c (or v_g and i_g alone with streams = 'dual')"
+                + " or ".join(", ".join(VIEWS[count]) for count in served)
             )
         outputs = []
         for name, stem in self.stems.items():
@@ -73,3 +77,9 @@ class QuadrupleStream(nn.Module):
         names = dict.fromkeys(self.stem_of[view] for view in views)
         outputs = [self.stems[name](images) for name in names]
         return outputs[0] if len(outputs) == 1 else (outputs[0] + outputs[1]) / 2
+
+
+def arranged(views: Sequence[Tensor]) -> list[Tensor | None]:
+    """A step's two to four views in the places of V_g, V_c, I_g, I_c; None for those left out."""
+    given = dict(zip(VIEWS[len(views)], views, strict=True))
+    return [given.get(name) for name in STREAMS]

@@ -1,12 +1,13 @@
 """Class activation maps of retrieval: where in a picture the similarity to its person comes from.
 
-Grad-CAM (Selvaraju et al. 2017) through the library pytorch-grad-cam. What is explained is no class
-but a score of retrieval: the cosine between a picture's neck feature and the mean feature of the same
-person's pictures in the other modality.
+Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391). What is explained is no class but a score of
+retrieval: the cosine between a picture's neck feature and the mean feature of the same person's
+pictures in the other modality.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -14,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from matplotlib.figure import Figure
-from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,25 +28,51 @@ Maps = npt.NDArray[np.float32]
 NAMES = {"v_g": "V_g stem", "v_c": "V_c stem", "i_g": "I_g stem", "i_c": "I_c stem"}
 
 
-class _Neck(nn.Module):
-    """Pictures of one modality (B, 3, H, W) to unit neck features (B, C)."""
+def grad_cam(layers: dict[str, nn.Module], score: Callable[[], Tensor]) -> dict[str, Tensor]:
+    """Maps of where in a layer's output a score comes from.
 
-    def __init__(self, net: MSCMNet, modality: Modality) -> None:
-        super().__init__()
-        self.net, self.modality = net, modality
+    A channel counts by the mean of the score's gradient over its positions; of the weighted sum of
+    channels what is positive stays (equations 1 and 2).
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net.embed(x, self.modality).neck
+    Args:
+        layers: by name, each with an output (N, C, h, w); of one that runs twice the first counts.
+        score: runs the network on N pictures and returns their scores (N,).
+
+    Returns:
+        (N, h, w) by layer.
+    """
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str, output: Tensor) -> None:
+        outputs.setdefault(name, output)
+
+    hooks = [
+        layer.register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))
+        for name, layer in layers.items()
+    ]
+    try:
+        with torch.enable_grad():
+            total = score().sum()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found = {}
+    gradients = torch.autograd.grad(total, [outputs[name] for name in layers])
+    for name, gradient in zip(layers, gradients, strict=True):
+        weights = gradient.mean(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
+        found[name] = functional.relu((weights * outputs[name]).sum(dim=1)).detach()
+    return found
 
 
-class _Similarity:
-    """The score that is explained: cosine to one reference feature (C,)."""
+def _enlarged(maps: Tensor, size: tuple[int, int]) -> Maps:
+    """(N, h, w) maps at the pictures' size, each from 0 to 1."""
+    large = functional.interpolate(_unit(maps)[:, None], size, mode="bilinear")[:, 0]
+    return _unit(large).numpy()
 
-    def __init__(self, reference: Tensor) -> None:
-        self.reference = reference
 
-    def __call__(self, feature: Tensor) -> Tensor:
-        return (feature * self.reference).sum()
+def _unit(maps: Tensor) -> Tensor:
+    maps = maps - maps.amin(dim=(1, 2), keepdim=True)
+    return maps / (maps.amax(dim=(1, 2), keepdim=True) + 1e-7)
 
 
 def activation_maps(run: FinishedRun, table: ImageTable, before: bool = False) -> dict[str, Maps]:
@@ -67,18 +93,15 @@ def activation_maps(run: FinishedRun, table: ImageTable, before: bool = False) -
     rows = run.packed.images.rows(table.paths)
     pixels = torch.from_numpy(run.packed.images.read(rows))
     x = views.test_transform(pixels).float()  # (N, 3, H, W)
-    targets = [_Similarity(reference) for reference in _references(run, table)]
+    references = _references(run, table)
     layers: dict[str, nn.Module] = {
         NAMES.get(name, name): stem
         for name, stem in net.streams.stems.items()
         if name[0] == modality[0] or not name.startswith(("v", "i"))
     }
     layers["layer 4"] = net.trunk.layer4
-    found = {}
-    for name, layer in layers.items():
-        with GradCAM(model=_Neck(net, modality), target_layers=[layer]) as cam:
-            found[name] = np.asarray(cam(input_tensor=x, targets=targets), dtype=np.float32)
-    return found
+    maps = grad_cam(layers, lambda: (net.embed(x, modality).neck * references).sum(dim=1))
+    return {name: _enlarged(values, (x.shape[2], x.shape[3])) for name, values in maps.items()}
 
 
 def _references(run: FinishedRun, table: ImageTable) -> Tensor:

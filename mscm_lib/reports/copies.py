@@ -15,7 +15,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -126,18 +125,22 @@ class Copies:
         Its code and the library code that it reaches (drawing included), its parameters, and the
         committed results and studies.
         """
-        path = resolve(f"notebooks/{stem}.ipynb")
-        text = json.dumps([of_notebook(path, drawing=True), parameters, _inputs()], sort_keys=True)
+        code = of_notebook(resolve(f"notebooks/{stem}.ipynb"), drawing=True)
+        told = _prose() if "mscm_lib.reports.guide" in code else {}
+        text = json.dumps([code, parameters, _inputs(), told], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-@cache
 def _inputs() -> dict[str, str]:
     """Digests of the committed files that notebooks read."""
     root = project_root()
-    found = {
+    return {
         path.relative_to(root).as_posix(): file_digest(path)
         for pattern in INPUTS
         for path in sorted(root.glob(pattern))
     }
-    return found | {path.name: of_prose(path) for path in sorted(root.glob("notebooks/*.ipynb"))}
+
+
+def _prose() -> dict[str, str]:
+    """Digests of all notebooks with their prose, which the guide reads."""
+    return {path.name: of_prose(path) for path in sorted(resolve("notebooks").glob("*.ipynb"))}

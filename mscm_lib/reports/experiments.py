@@ -12,12 +12,20 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
-from mscm_lib.study.comparison import compare_gaps, compare_variants
+from mscm_lib.study.comparison import (
+    CONTRASTS,
+    Gate,
+    benchmark_of,
+    compare_gaps,
+    compare_pairs,
+    compare_variants,
+)
 from mscm_lib.study.settings import Study, study_on
 
 _COMPARISON = [
-    "dataset", "search", "scoring", "metric", "variant", "seeds", "mean", "low", "high",
-    "difference", "difference_low", "difference_high", "verdict",
+    "dataset", "search", "scoring", "metric", "variant", "worlds", "seeds", "mean", "low", "high",
+    "improvement", "difference", "difference_low", "difference_high", "p", "p_holm",
+    "p_equivalence", "detectable", "verdict",
 ]  # fmt: skip
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
 
@@ -89,7 +97,7 @@ class Experiment:
             "training": f"{run.epochs} epochs of {run.steps_per_epoch or 'as many as fit'} steps, "
             f"{run.identities_per_batch} people × {run.images_per_identity} images a modality",
             "variants": ", ".join(self.study.variants),
-            "seeds": ", ".join(map(str, self.study.seeds)),
+            "seeds": ", ".join(map(str, self.study.seeds)) or "each world's own",
             "compared with": self.study.reference,
         }
         if self.measured:
@@ -111,8 +119,7 @@ class Experiment:
             search: the dataset's first by default.
 
         Returns:
-            Columns label, seeds, mean, low, high, difference, difference_low, difference_high,
-            verdict.
+            Column label, and those of `mscm_lib.study.comparison.compare_variants`.
 
         Raises:
             ConfigError: no such measure, dataset or search among the results.
@@ -126,12 +133,41 @@ class Experiment:
         return table.drop(columns=["dataset", "search", "scoring", "metric"])
 
     def against(self, reference: str, metric: str = "mAP") -> pd.DataFrame:
-        """`rows` with another reference, by the same bootstrap over people and seeds."""
+        """`rows` with another reference: other pairs, each with the interval it has anywhere."""
         if not self.measured:
             return self.rows(metric)
         people = self._of(self.identities, "", "")
-        found = compare_variants(people, reference, _MEASURES[self._measure(metric)][0])
+        column = _MEASURES[self._measure(metric)][0]
+        found = compare_variants(people, reference, column, gate=self.gate())
         return self._named(found.set_index("variant").reindex(self.study.variants))
+
+    def contrasts(self, metric: str = "mAP", world: str = "") -> pd.DataFrame:
+        """The contrasts stated in advance whose variants this study has, by their names.
+
+        Args:
+            metric: "mAP" or "R1".
+            world: a dataset, to see whether its people alone say the same; "" for all worlds.
+
+        Returns:
+            Column label, and those of `mscm_lib.study.comparison.compare_pairs`; the contrasts are
+            one family, apart from the study's other pairs.
+        """
+        known = {name: p for name, p in CONTRASTS.items() if {*p} <= {*self.study.variants}}
+        if not self.measured:
+            return self.rows(metric).iloc[:0].reindex([*known]).assign(label=[*known])
+        people = self._of(self.identities, world, "")
+        people = people[people["dataset"] == world] if world else people
+        column = _MEASURES[self._measure(metric)][0]
+        found = compare_pairs(people, known.values(), column, gate=self.gate(world))
+        found.insert(0, "label", [*known])
+        return found.set_index("label", drop=False)
+
+    def gate(self, dataset: str = "", search: str = "") -> Gate:
+        """Floor, reference network and training accuracies, which verdicts depend on."""
+        people = self._of(self.identities, dataset, search)[["dataset", "search", "scoring"]]
+        dataset, search, scoring = people.astype(object).fillna("").iloc[0]
+        histories = pd.read_csv(resolve(f"results/{self.study.name}/tables/histories.csv"))
+        return Gate.of(self.metrics, histories, self.study.reference, dataset, search, scoring)
 
     def gaps(self, here: str, there: str, metric: str = "mAP") -> pd.DataFrame:
         """How much each variant gains on the reference from dataset ``there`` to dataset ``here``.
@@ -139,11 +175,13 @@ class Experiment:
         Columns label, seeds, difference, difference_low, difference_high, verdict; see
         `mscm_lib.study.comparison.compare_gaps`. Without figures where the study is not of both.
         """
-        if not self.measured or not {here, there} <= {*self.study.data}:
+        known = {*self.study.data, *map(benchmark_of, self.study.data)}
+        if not self.measured or not {here, there} <= known:
             return self.rows(metric).assign(difference=float("nan"))
         first, second = (self._of(self.identities, name, "") for name in (here, there))
         column = _MEASURES[self._measure(metric)][0]
-        found = compare_gaps(first, second, self.study.reference, column)
+        gates = [self.gate(name) for name in (here, there)]
+        found = compare_gaps(first, second, self.study.reference, column, gates=gates)
         return self._named(found.set_index("variant"))
 
     def _named(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -171,14 +209,16 @@ class Experiment:
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
     def _of(self, table: pd.DataFrame, dataset: str, search: str) -> pd.DataFrame:
-        """Rows of one dataset and search."""
+        """Rows of one search on a dataset, or on all worlds of its benchmark."""
         if not self.measured:
             return table
-        for column, wanted in (("dataset", dataset or self.dataset), ("search", search)):
-            known = list(dict.fromkeys(table[column]))
+        benchmark = benchmark_of(dataset or self.dataset)
+        for column, wanted in (("dataset", benchmark), ("search", search)):
+            own = table[column].map(benchmark_of) if column == "dataset" else table[column]
+            known = list(dict.fromkeys(own))
             if wanted and wanted not in known:
                 raise ConfigError(unknown_key(column, wanted, known))
-            table = table[table[column] == (wanted or known[0])]
+            table = table[own == (wanted or known[0])]
         return table
 
     @staticmethod
@@ -256,13 +296,18 @@ def _signed(value: object) -> str:
 
 
 def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
-    """`Experiment.rows` for reading: means with intervals, differences, verdicts."""
+    """`Experiment.rows` for reading: means and differences with intervals, how often a run beats
+    one of the reference, the difference that could have been seen, verdicts."""
     measured = rows.dropna(subset=["mean"])
     shown = pd.DataFrame(index=rows["label"].rename(""))
     empty = ["not run here"] * len(rows)
     shown["seeds"] = [str(int(n)) for n in rows["seeds"]] if len(measured) else "–"
     shown["mean [95 %]"] = _spans(rows, "", "{:.1f}") if len(measured) else empty
     shown["difference [95 %]"] = _spans(rows, "difference", "{:+.1f}") if len(measured) else empty
+    plain = {"improvement": ("beats it", "{:.0%}"), "detectable": ("could have seen", "{:.1f}")}
+    for column, (title, form) in plain.items():
+        texts = ["" if value != value else form.format(value) for value in rows[column]]
+        shown[title] = texts if len(measured) else empty
     shown["verdict"] = rows["verdict"].fillna("").to_numpy() if len(measured) else empty
     return shown
 

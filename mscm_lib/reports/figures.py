@@ -15,7 +15,7 @@ from mscm_lib.paths import resolve
 from mscm_lib.reports.style import legend_below, use_style
 from mscm_lib.study.settings import Study, load_study
 
-REFERENCES = ("colour histogram", "untrained")
+REFERENCES = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA", "oracle")
 
 
 def write_figures(name: str) -> None:
@@ -53,8 +53,8 @@ def save(path: Path, figure: Figure, text: str) -> None:
 
 
 RETRIEVAL = (
-    "Rank-1 and mAP in percent of each network and of the two rankings that know nothing of people; "
-    "one dot a run (a seed or a split), the bar their mean."
+    "Rank-1 and mAP in percent of each network, below floors that need none and beside the ceiling "
+    "of an ideal reader; one dot a run (a seed or a split), the bar their mean."
 )
 
 

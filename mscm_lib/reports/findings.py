@@ -5,13 +5,13 @@ from __future__ import annotations
 from mscm_lib.reports.experiments import Experiment, read_experiment
 from mscm_lib.reports.pages import studies_of_notebooks
 
-_HEAD = ("experiment", "compared with", "better", "worse", "not distinguishable", "runs", "command")
+_HEAD = ("experiment", "compared with", "better", "worse", "neither", "runs", "command")
 
 
 def findings_table(folder: str = "") -> str:
-    """A Markdown table of every experiment: which variants its intervals tell from the reference.
+    """A Markdown table of every experiment: the verdict on each variant beside the reference.
 
-    Differences are in points of mAP on the experiment's first dataset and search, with 95 %
+    Differences are in points of mAP on the experiment's first benchmark and search, with 95 %
     intervals; an experiment that has not been run here is named with its command and no figure.
 
     Args:
@@ -27,18 +27,17 @@ def findings_table(folder: str = "") -> str:
 
 
 def _found(experiment: Experiment) -> list[str]:
-    """Reference, better, worse, not distinguishable, number of runs."""
+    """Reference, better, worse, neither and why, number of runs."""
     if not experiment.measured:
         return ["not run here", "", "", "", ""]
     rows = experiment.rows()
     own = rows.loc[experiment.study.reference]
-    told: dict[str, list[str]] = {"better": [], "worse": [], "not distinguishable": []}
+    told: dict[str, list[str]] = {"better": [], "worse": []}
     for row in rows.dropna(subset=["difference"]).itertuples():
-        span = f"{row.difference:+.1f} [{row.difference_low:+.1f}, {row.difference_high:+.1f}]"
-        if row.verdict in ("better", "worse"):
-            told[str(row.verdict)].append(f"{row.label} {span}")
-        else:
-            told["not distinguishable"].append(str(row.label))
-    listed = ["; ".join(names) or "none" for names in told.values()]
-    runs = f"{len(experiment.provenance)} of {len(experiment.study.seeds)} seeds"
-    return [f"{own['label']}, {own['mean']:.1f}", *listed, runs]
+        span = f" {row.difference:+.1f} [{row.difference_low:+.1f}, {row.difference_high:+.1f}]"
+        shown = span if row.verdict in ("better", "worse") else ""
+        told.setdefault(str(row.verdict), []).append(f"{row.label}{shown}")
+    better, worse = ("; ".join(told.pop(name)) or "none" for name in ("better", "worse"))
+    neither = "; ".join(f"{why}: {', '.join(names)}" for why, names in told.items()) or "none"
+    runs = f"{len(experiment.provenance)}, {experiment.study.repeats} a network and dataset"
+    return [f"{own['label']}, {own['mean']:.1f}", better, worse, neither, runs]

@@ -38,7 +38,7 @@ def fill_command(dataset: str) -> str:
 
 def column_title(search: str, scoring: str) -> str:
     """A column's name for people, such as "visible → infrared, direct"."""
-    name = search.replace("-to-", " → ")
+    name = {UNSTATED: "direction not stated"}.get(search, search.replace("-to-", " → "))
     return {"": name, UNSTATED: f"{name}, scoring not stated"}.get(scoring, f"{name}, {scoring}")
 
 
@@ -186,7 +186,7 @@ def _draw(axis: Axes, height: int, row: pd.Series) -> None:
 
 
 def _legend() -> list[Line2D]:
-    kinds = (("by its own authors", True), ("copied, or not known by whom", False))
+    kinds = (("by its own authors", True), ("copied by others", False))
     return [
         Line2D([], [], ls="", marker=marker, mec=colour, mfc=colour if filled else "none",
                label=f"{name}, {kind}")

@@ -1,7 +1,8 @@
 """What is in print: figures of MSCMNet and its peers, and the authors' training log.
 
-``published.csv`` holds one figure a row, with where it was found; ``published_log.csv`` the points of
-the log that the authors published with their code. What was not found has no row.
+``published.csv`` holds one figure a row, with where it was found; ``published_replications.csv`` what
+others got who ran a method again; ``published_log.csv`` the points of the log that the authors
+published with their code. What was not found has no row.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mscm_lib.errors import DataError
 from mscm_lib.study.tables import METRICS
 
 FIGURES = Path(__file__).with_name("published.csv")
+REPLICATIONS = Path(__file__).with_name("published_replications.csv")
 LOG = Path(__file__).with_name("published_log.csv")
 DATASETS: dict[str, type[ReidDataset]] = {
     "sysu": SysuDataset,
@@ -27,12 +29,12 @@ DATASETS: dict[str, type[ReidDataset]] = {
 }
 TITLES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
 UNSTATED = "unstated"
-"""The scoring of a figure of a search that is scored in several ways, which does not say in which."""
+"""The search of a figure that does not name its direction, or the scoring of one whose search is scored
+in several ways and which does not say in which."""
 
 ORIGINS = {
     "own": "",  # by the authors of the figure themselves
-    "comparison": "†",  # copied by others into a comparison table
-    "either": "‡",  # one of the two; which is not recorded
+    "comparison": "†",  # as comparison tables have it; its own publication was not consulted
     "secondary": "§",  # heard of; the publication was not seen
 }
 """How a figure was come by, and the mark that it bears in tables."""
@@ -47,8 +49,8 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
     """Every figure in print that is known here: single-shot, not re-ranked, in percent.
 
     Returns:
-        A row a figure, in the file's order: method, year, dataset, search (which names the direction
-        where there are two), scoring ("" where there is one way), metric (as in
+        A row a figure, in the file's order: method, year (NaN where unknown), dataset, search (which
+        names the direction where there are two), scoring ("" where there is one way), metric (as in
         `mscm_lib.study.tables.METRICS`), value, origin (a key of `ORIGINS`), source, remark, and
         printed (the value with the digits that it was printed with).
 
@@ -61,7 +63,27 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
     if (repeated := table[table.duplicated(KEY)]).size:
         first = ", ".join(repeated.iloc[0][KEY])
         raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
-    return table.assign(printed=table["value"]).astype({"year": int, "value": float})
+    table["year"] = pd.to_numeric(table["year"])
+    return table.assign(printed=table["value"]).astype({"value": float})
+
+
+def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
+    """What others got who ran a method again, beside what was claimed for it.
+
+    Returns:
+        A row a figure: method, dataset, search, scoring, metric, claim (NaN where `published_figures`
+        has none), value (both in percent), difference in points, source, remark.
+
+    Raises:
+        DataError: the file is missing, or a row is not what it should be; the message names it.
+    """
+    table = _read(Path(path), [*KEY, "value", "source", "remark"])
+    for line, row in table.iterrows():
+        _check_place(row, f"{path}, line {int(str(line)) + 2}")
+    claims = published_figures()[[*KEY, "value"]].rename(columns={"value": "claim"})
+    table = table.astype({"value": float}).merge(claims, "left", KEY)
+    table = table.assign(difference=table["value"] - table["claim"])
+    return table[[*KEY, "claim", "value", "difference", "source", "remark"]]
 
 
 def published_log(path: Path | str = LOG) -> pd.DataFrame:
@@ -106,15 +128,19 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
 
 
 def _check_figure(row: pd.Series, where: str) -> None:
-    allowed = {
-        "dataset": list(DATASETS),
-        "metric": list(METRICS),
-        "origin": list(ORIGINS),
-    }
-    for key, names in allowed.items():
+    _check_place(row, where)
+    if row["origin"] not in ORIGINS:
+        raise DataError(f"{where}: {unknown_key('origin', row['origin'], list(ORIGINS))}")
+    if not row["method"].strip() or not (row["year"].isdigit() or row["year"] == ""):
+        raise DataError(f"{where}: expected a method and its year, found {row['method']!r}")
+
+
+def _check_place(row: pd.Series, where: str) -> None:
+    """Dataset, search, scoring, metric and value."""
+    for key, names in (("dataset", list(DATASETS)), ("metric", list(METRICS))):
         if row[key] not in names:
             raise DataError(f"{where}: {unknown_key(key, row[key], names)}")
-    columns = columns_of(row["dataset"])
+    columns = [*columns_of(row["dataset"]), (UNSTATED, "")]
     searches = list(dict.fromkeys(search for search, _ in columns))
     if row["search"] not in searches:
         raise DataError(f"{where}: {unknown_key('search', row['search'], searches)}")
@@ -122,8 +148,6 @@ def _check_figure(row: pd.Series, where: str) -> None:
     scorings += [UNSTATED] if len(scorings) > 1 else []
     if row["scoring"] not in scorings:
         raise DataError(f"{where}: {unknown_key('scoring', row['scoring'], scorings)}")
-    if not row["method"].strip() or not row["year"].isdigit():
-        raise DataError(f"{where}: expected a method and its year, found {row['method']!r}")
     _check_value(row["value"], True, where)
 
 

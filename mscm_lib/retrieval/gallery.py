@@ -15,8 +15,9 @@ from mscm_lib.config import unknown_key
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError, DataError, ProtocolError
 from mscm_lib.files import atomic_path, read_json, write_json
-from mscm_lib.protocols import SHARED_PLACE, Protocol, ProtocolName, protocol_named
+from mscm_lib.protocols import Protocol, ProtocolName, protocol_named
 from mscm_lib.retrieval.neighbours import FloatArray, Graph, Method, Neighbours, neighbours_of
+from mscm_lib.usable import check_usable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +96,7 @@ class GalleryIndex:
 
         Raises:
             ConfigError: no such method.
-            ProtocolError: there are no images, or not one finite feature of some length for each.
+            ProtocolError: there are no images, or not one usable feature for each.
         """
         if method not in get_args(Method):
             raise ConfigError(unknown_key("method", method, list(get_args(Method))))
@@ -193,7 +194,7 @@ class GalleryIndex:
             identities: (N,) of the queries, where known: matches are then right or wrong.
 
         Raises:
-            ProtocolError: widths or counts do not match, a feature is not finite, or k < 1.
+            ProtocolError: widths or counts do not match, a feature is unusable, or k < 1.
         """
         queries = _array(features)
         if queries.ndim != 2 or queries.shape[1] != self.features.shape[1]:
@@ -238,9 +239,8 @@ class GalleryIndex:
         return matches
 
     def _excludes(self, camera: int, identity: int | None, cam: int, person: int) -> bool:
-        if self.protocol.drops == "shared place":
-            return (camera, cam) == SHARED_PLACE
-        return self.protocol.drops == "own camera" and (camera, identity) == (cam, person)
+        own = self.protocol.own_camera and (camera, identity) == (cam, person)
+        return own or (camera, cam) in self.protocol.places
 
 
 def _ranks(matches: Sequence[Match]) -> int:
@@ -256,11 +256,5 @@ def _array(features: Tensor | npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _unit(features: npt.NDArray[Any], names: Sequence[str]) -> FloatArray:
     """Rows of length 1 as float32; a row that has no direction is named."""
     values = np.ascontiguousarray(features, dtype=np.float32)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    bad = ~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0))
-    if bad.any():
-        raise ProtocolError(
-            f"the feature of {names[int(bad.argmax())]} is not finite, or zero "
-            f"({int(bad.sum())} of {len(values)}); the weights are unusable: train again"
-        )
-    return np.asarray(values / lengths, dtype=np.float32)
+    lengths = check_usable(values, lambda row: f"the feature of {names[row]}")
+    return np.asarray(values / lengths[:, None], dtype=np.float32)

@@ -81,7 +81,7 @@ class Searcher:
                 f"camera {', '.join(map(str, cameras))}; leave it out for a picture of another"
             )
         protocol = self.index.protocol
-        if camera is not None and identity is None and protocol.drops == "own camera":
+        if camera is not None and identity is None and protocol.own_camera:
             raise ConfigError(
                 f"camera = {camera}: the camera rule of {protocol.name} leaves out images of the "
                 "same person by this camera; give the identity too"

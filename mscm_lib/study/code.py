@@ -46,7 +46,8 @@ def write_own_code(study: Study) -> None:
     for run in study.runs():
         config = study.config(run)
         if sources(config):
-            digests = fingerprint.of_notebook(notebook, config) | fingerprint.of_own_parts(config)
+            digests = fingerprint.of_notebook(notebook, config.metric_loss)
+            digests |= fingerprint.of_own_parts(config)
             _write(resolve(train_entry(config, study.name)), digests)
 
 
@@ -62,8 +63,7 @@ def write_code() -> None:
     for stem in (EVALUATE, REFERENCE):
         files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb")
     for loss in (*METRIC_LOSSES, "none"):
-        config = RunConfig.from_mapping({"metric_loss": loss})
-        files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", config)
+        files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", loss)
     files["notebooks"] = {
         path.name: fingerprint.of_prose(path) for path in sorted(notebooks.glob("[0-9]*.ipynb"))
     }

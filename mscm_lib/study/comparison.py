@@ -1,79 +1,177 @@
-"""Which differences between a study's variants are more than luck.
+"""Which differences between a study's variants are more than luck, and what could have been seen.
 
-Two things could have fallen otherwise: which people were searched, and which seed a network was
-trained with. People are drawn again with replacement, each with all of its queries (bootstrap over
-identities), the same ones for both variants of a difference. Seeds are too few for that: drawing
-three again and again understates how far apart they lie. Their part is drawn from Student's t with
-the spread that seeds have within variants, pooled over the study's variants as in an analysis of
-variance. A difference whose interval holds zero is called not distinguishable.
+What is repeated is the *world*: a dataset drawn with another seed, or another split. A difference is
+taken within each world, on the same people, and Student's t over worlds says how far it may be from
+the truth. Where there is one world, as with a real dataset, people and seeds are what could have
+been others (`mscm_lib.metrics.inference.over_people_and_seeds`). Either way the interval of a pair
+knows nothing of the table that it stands in. Its verdict does: p-values are adjusted by Holm's
+method for all comparisons of the table.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.metrics.inference import (
+    Estimate,
+    Figures,
+    holm,
+    improvement,
+    less,
+    over_people_and_seeds,
+    over_replicates,
+)
 
-Figures = npt.NDArray[np.float64]
-VERDICTS = ("better", "worse", "not distinguishable")
-ONE_SEED = "one seed: spread unknown"
-_MEAN = ("variant", "seeds", "mean", "low", "high")
+CONTRASTS = {
+    "MIMB last": ("mscmnet", "none"),
+    "QCT last": ("mscmnet", "weighted-triplet"),
+    "QFE last": ("mscmnet", "dual"),
+}
+"""The contrasts stated in advance (PROTOCOL.md): all three parts, and all but the one named."""
+MARGIN = 2.0
+"""Points within which two networks are called equivalent."""
+FEWEST_SEEDS = 3
+FLOOR, HALF_AGAIN, ACCURACY = "HOG + LDA", 1.5, 0.95
+VERDICTS = ("better", "worse", f"equivalent within {MARGIN:g} points", "not distinguishable")
+FEW_SEEDS = "one world, fewer than three seeds: spread unknown"
+UNTRAINED, EASY, NO_FLOOR = "not trained far enough", "world too easy", "floor not measured"
+_MEAN = ("mean", "low", "high")
 _DIFFERENCE = ("difference", "difference_low", "difference_high")
+_JUDGED = (*_DIFFERENCE, "p", "p_holm", "p_equivalence", "detectable", "verdict")
 
 
-class _Spread(NamedTuple):
-    """Of seeds within variants: standard deviation, and the degrees of freedom behind it."""
+def benchmark_of(dataset: str) -> str:
+    """The benchmark that a world belongs to: ``lab`` of ``lab-w0``, ``lab-w1``, …"""
+    return re.sub(r"-w\d+$", "", dataset)
 
-    deviation: float
-    freedom: int
+
+@dataclass(frozen=True)
+class Gate:
+    """What a benchmark and its networks must show before a comparison gets a verdict.
+
+    Attributes:
+        floor: mAP of `FLOOR` in percent, mean over worlds; NaN where it was not measured.
+        reference: mAP of the study's reference network, likewise.
+        accuracies: each variant's training accuracy at its end, the least of its runs.
+    """
+
+    floor: float
+    reference: float
+    accuracies: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        metrics: pd.DataFrame,
+        histories: pd.DataFrame,
+        reference: str,
+        dataset: str,
+        search: str,
+        scoring: str = "",
+    ) -> Gate:
+        """Of one benchmark and search, from ``metrics.csv`` and ``histories.csv`` of a study."""
+        metrics, histories = (
+            table[table["dataset"].map(benchmark_of) == benchmark_of(dataset)]
+            for table in (metrics, histories)
+        )
+        scored = metrics["scoring"].astype(object).fillna("") == scoring
+        place = (metrics["search"] == search) & scored
+        found = 100 * metrics[place & metrics["reported"]].groupby("variant")["mean_ap"].mean()
+        runs = histories.sort_values("epoch").groupby(["dataset", "variant", "trial", "seed"])
+        least = runs["accuracy"].last().groupby("variant").min()
+        floor, network = (float(found.get(name, np.nan)) for name in (FLOOR, reference))
+        return cls(floor, network, {str(name): float(value) for name, value in least.items()})
+
+    def closed(self, *variants: str) -> str:
+        """Why a comparison of ``variants`` gets no verdict; "" where it does."""
+        if not all(self.accuracies.get(name, np.nan) >= ACCURACY for name in variants):
+            return UNTRAINED
+        if np.isnan(self.floor):
+            return NO_FLOOR
+        return "" if self.reference >= HALF_AGAIN * self.floor else EASY
 
 
 def compare_variants(
     identities: pd.DataFrame,
     reference: str,
     metric: str = "ap",
-    draws: int = 4000,
     level: float = 0.95,
-    seed: int = 0,
+    gate: Gate | None = None,
 ) -> pd.DataFrame:
-    """Mean of every variant, its interval, and its difference from ``reference`` on the same people.
+    """Mean of every variant, its interval, and how it compares with ``reference``.
 
     Args:
-        identities: rows of ``identities.csv`` of one dataset and search: columns variant, trial,
-            seed, query_id, queries, and ``metric`` (mean over that person's queries and galleries).
+        identities: rows of ``identities.csv`` of one benchmark and search: columns variant, trial,
+            seed, query_id, queries, ``metric`` (mean over that person's queries and galleries), and
+            dataset where there are several worlds.
         reference: the variant that others are compared with.
         metric: "ap" or "hit" (rank-1).
-        draws: bootstrap samples.
-        level: of the intervals.
-        seed: of the draws; the same seed gives the same intervals.
+        level: of the intervals, and one less the chance of a false finding in the table.
+        gate: that comparisons have to pass; None for none.
 
     Returns:
-        A row a variant in the table's order: variant, seeds, mean, low, high, difference,
-        difference_low, difference_high (all in percent), verdict. The reference's difference is
-        empty.
+        A row a variant in the table's order: variant, mean, low, high, and the columns of
+        `compare_pairs` but reference, empty for the reference itself.
 
     Raises:
         ConfigError: the table does not hold ``reference``.
         DataError: a variant was not measured on the same people.
     """
-    anew = _Resampling(identities, metric, draws, seed)
-    anew.check(reference)
-    rows: list[dict[str, Any]] = []
-    for variant, each in anew.runs.items():
-        row: dict[str, Any] = {"variant": variant, "seeds": len(each)}
-        mean, low, high = _interval(*anew.mean(variant), level)
-        row |= {"mean": mean, "low": max(low, 0.0), "high": min(high, 100.0)}
-        if variant != reference:
-            span = _interval(*anew.gap(variant, reference), level)
-            row |= dict(zip(_DIFFERENCE, span, strict=True))
-            row["verdict"] = _verdict(*span[1:]) if anew.spread.freedom else ONE_SEED
-        rows.append(row)
-    return pd.DataFrame(rows, columns=[*_MEAN, *_DIFFERENCE, "verdict"])
+    runs = _Runs(identities, metric)
+    runs.check(reference)
+    means = pd.DataFrame([runs.mean(name, level) for name in runs.variants])
+    others = [(name, reference) for name in runs.variants if name != reference]
+    compared = _paired(runs, others, level, gate)
+    return means.merge(compared.drop(columns=["reference", "worlds", "seeds"]), "left", "variant")
+
+
+def compare_pairs(
+    identities: pd.DataFrame,
+    pairs: Iterable[tuple[str, str]],
+    metric: str = "ap",
+    level: float = 0.95,
+    gate: Gate | None = None,
+) -> pd.DataFrame:
+    """The first less the second of each pair of variants; the pairs are one family of tests.
+
+    Args:
+        identities, metric, level, gate: as `compare_variants` takes them.
+        pairs: of variants, such as those of `CONTRASTS`.
+
+    Returns:
+        A row a pair: variant, reference, worlds, seeds (in each world, the fewest), improvement (how
+        often a run of the first beats one of the second in the same world), difference,
+        difference_low, difference_high (points), p, p_holm (of no difference, as it is and
+        adjusted), p_equivalence (of `MARGIN` points or more between them, adjusted), detectable (the
+        difference in points that this family of tests sees four times in five), and the verdict:
+        one of `VERDICTS`, or the reason why there is none.
+
+    Raises:
+        ConfigError: the table does not hold a variant.
+        DataError: a variant was not measured on the same people.
+    """
+    return _paired(_Runs(identities, metric), list(pairs), level, gate)
+
+
+def _paired(
+    runs: _Runs, pairs: Sequence[tuple[str, str]], level: float, gate: Gate | None
+) -> pd.DataFrame:
+    rows = [
+        {"variant": first, "reference": second, **runs.size(first, second),
+         "improvement": runs.improvement(first, second)}
+        for first, second in pairs
+    ]  # fmt: skip
+    reasons = [(gate and gate.closed(*pair)) or runs.too_few(*pair) for pair in pairs]
+    head = pd.DataFrame(rows, columns=["variant", "reference", "worlds", "seeds", "improvement"])
+    return head.join(_judged([runs.estimate(*pair) for pair in pairs], reasons, level))
 
 
 def compare_gaps(
@@ -81,125 +179,126 @@ def compare_gaps(
     there: pd.DataFrame,
     reference: str,
     metric: str = "ap",
-    draws: int = 4000,
     level: float = 0.95,
-    seed: int = 0,
+    gates: Sequence[Gate] = (),
 ) -> pd.DataFrame:
-    """How much further each variant is from ``reference`` on one dataset than on another.
-
-    A difference of differences: the two datasets show different people, which are drawn anew
-    independently; within each, variant and reference share people as in `compare_variants`.
+    """How much further each variant is from ``reference`` on one benchmark than on another.
 
     Args:
         here: as `compare_variants` takes them.
-        there: those of the dataset that is subtracted.
+        there: those of the benchmark that is subtracted; its people are others.
         reference: the variant that others are compared with, on both.
-        metric: "ap" or "hit" (rank-1).
-        draws: bootstrap samples.
-        level: of the intervals.
-        seed: of the draws.
+        metric, level: as `compare_variants` takes them.
+        gates: of both benchmarks.
 
     Returns:
-        A row for each other variant on both: variant, seeds, difference, difference_low,
-        difference_high (in percent), verdict ("better": the variant gains on the reference).
+        A row for each other variant on both: variant, seeds, and the columns of `compare_pairs` from
+        difference on ("better": the variant gains on the reference).
 
     Raises:
         ConfigError: a table does not hold ``reference``.
-        DataError: a variant was not measured on the same people as its dataset's others.
+        DataError: a variant was not measured on the same people as its benchmark's others.
     """
-    first = _Resampling(here, metric, draws, 2 * seed + 1)
-    second = _Resampling(there, metric, draws, 2 * seed + 2)
-    rows: list[dict[str, Any]] = []
-    for each in (first, second):
-        each.check(reference)
-    for variant in first.runs:
-        if variant == reference or variant not in second.runs:
-            continue
-        (gap, drawn), (other, other_drawn) = (
-            each.gap(variant, reference) for each in (first, second)
-        )
-        span = _interval(gap - other, drawn - other_drawn, level)
-        seeds = min(len(each.runs[variant]) for each in (first, second))
-        verdict = (
-            _verdict(*span[1:]) if first.spread.freedom and second.spread.freedom else ONE_SEED
-        )
-        row = {"variant": variant, "seeds": seeds, **dict(zip(_DIFFERENCE, span, strict=True))}
-        rows.append(row | {"verdict": verdict})
-    return pd.DataFrame(rows, columns=["variant", "seeds", *_DIFFERENCE, "verdict"])
+    both = _Runs(here, metric), _Runs(there, metric)
+    for runs in both:
+        runs.check(reference)
+    names = [v for v in both[0].variants if v != reference and v in both[1].variants]
+    estimates = [less(*(runs.estimate(name, reference) for runs in both)) for name in names]
+    reasons = [
+        next(filter(None, [gate.closed(name, reference) for gate in gates]), "")
+        or both[0].too_few(name, reference)
+        or both[1].too_few(name, reference)
+        for name in names
+    ]
+    seeds = [min(runs.size(name, reference)["seeds"] for runs in both) for name in names]
+    head = pd.DataFrame({"variant": names, "seeds": seeds})
+    return head.join(_judged(estimates, reasons, level))
 
 
-class _Resampling:
-    """People and seeds of one dataset and search drawn anew, alike for all variants.
+class _Runs:
+    """Figures in percent: for each world, (seeds, people) by variant, and people's weights."""
 
-    Attributes:
-        runs: (seeds, people) figures by variant.
-        spread: of seeds.
-    """
+    def __init__(self, identities: pd.DataFrame, metric: str) -> None:
+        if "dataset" not in identities:
+            identities = identities.assign(dataset="")
+        self.variants = [str(name) for name in dict.fromkeys(identities["variant"])]
+        self.worlds: list[tuple[dict[str, Figures], Figures]] = []
+        for _, table in identities.groupby(["dataset", "trial"], sort=False):
+            queries = table.groupby("query_id")["queries"].first()
+            runs = {name: _figures(table, name, queries.index, metric) for name in self.variants}
+            self.worlds.append((runs, (queries / queries.sum()).to_numpy(np.float64)))
 
-    def __init__(self, identities: pd.DataFrame, metric: str, draws: int, seed: int) -> None:
-        found = list(dict.fromkeys(identities["variant"]))
-        # where trials are splits, a person of one split is searched by that split's own network
-        person = identities["trial"].astype(str) + "/" + identities["query_id"].astype(str)
-        identities = identities.assign(query_id=person)
-        people = np.sort(identities["query_id"].unique())
-        queries = identities.groupby("query_id")["queries"].first().reindex(people).to_numpy(float)
-        self._share = queries / queries.sum()
-        self.runs = {
-            v: _runs(identities[identities["variant"] == v], people, metric) for v in found
-        }
-        self.spread = _spread([each @ self._share for each in self.runs.values()])
-        generator = np.random.default_rng(seed)
-        drawn = generator.multinomial(len(people), np.full(len(people), 1 / len(people)), draws)
-        weights = drawn * queries  # (draws, people): a mean over queries weighs people by them
-        self._weights = weights / weights.sum(axis=1, keepdims=True)
-        self._luck = generator.standard_t(self.spread.freedom or 1, draws) * self.spread.deviation
+    def check(self, *names: str) -> None:
+        """Refuse a variant that was not measured."""
+        for name in names:
+            if name not in self.variants:
+                raise ConfigError(unknown_key("variant", name, self.variants))
 
-    def check(self, reference: str) -> None:
-        """Refuse a reference that was not measured."""
-        if reference not in self.runs:
-            raise ConfigError(unknown_key("variant", reference, list(self.runs)))
+    def size(self, *names: str) -> dict[str, int]:
+        """Number of worlds, and of seeds in each."""
+        seeds = min(len(runs[name]) for runs, _ in self.worlds for name in names)
+        return {"worlds": len(self.worlds), "seeds": seeds}
 
-    def mean(self, variant: str) -> tuple[float, Figures]:
-        """A variant's mean, and (draws,) what it could have been."""
-        each = self.runs[variant]
-        return self._anew(each.mean(axis=0), (1 / len(each)) ** 0.5)
+    def too_few(self, *names: str) -> str:
+        """Why there is no verdict on ``names``, or ""."""
+        alone = len(self.worlds) == 1 and self.size(*names)["seeds"] < FEWEST_SEEDS
+        return FEW_SEEDS if alone else ""
 
-    def gap(self, variant: str, reference: str) -> tuple[float, Figures]:
-        """The same of the difference of two variants on the same people."""
-        each, own = self.runs[variant], self.runs[reference]
-        error = (1 / len(each) + 1 / len(own)) ** 0.5
-        return self._anew(each.mean(axis=0) - own.mean(axis=0), error)
+    def estimate(self, *names: str) -> Estimate:
+        """The mean of a variant, or the difference of two."""
+        self.check(*names)
+        if len(self.worlds) == 1:
+            runs, weights = self.worlds[0]
+            return over_people_and_seeds([runs[name] for name in names], weights)
+        means = np.array([[m.mean() for m in self._means(name)] for name in names])
+        return over_replicates(means[0] - means[1:].sum(axis=0))
 
-    def _anew(self, figures: Figures, error: float) -> tuple[float, Figures]:
-        return float(figures @ self._share), self._weights @ figures + error * self._luck
+    def mean(self, name: str, level: float) -> dict[str, Any]:
+        """A variant's row before it is compared."""
+        found = np.clip(self.estimate(name).interval(level), 0, 100)
+        return {"variant": name, **self.size(name), **dict(zip(_MEAN, found, strict=True))}
 
+    def improvement(self, *names: str) -> float:
+        """Mean over worlds of how often a run of the first beats one of the second."""
+        self.check(*names)
+        pairs = zip(*(self._means(name) for name in names), strict=True)
+        return float(np.mean([improvement(*pair) for pair in pairs]))
 
-def _interval(figure: float, drawn: Figures, level: float) -> tuple[float, float, float]:
-    """Figure, low and high in percent."""
-    low, high = np.percentile(drawn, (100 * (1 - level) / 2, 100 * (1 + level) / 2))
-    return 100 * figure, 100 * float(low), 100 * float(high)
-
-
-def _verdict(low: float, high: float) -> str:
-    return VERDICTS[0 if low > 0 else 1 if high < 0 else 2]
+    def _means(self, name: str) -> list[Figures]:
+        """(seeds,) of each world."""
+        return [runs[name] @ weights for runs, weights in self.worlds]
 
 
-def _runs(table: pd.DataFrame, people: npt.NDArray[Any], metric: str) -> Figures:
-    """(seeds, people) figures of one variant."""
-    wide = table.pivot_table(index="seed", columns="query_id", values=metric, aggfunc="mean")
+def _figures(table: pd.DataFrame, variant: str, people: pd.Index[Any], metric: str) -> Figures:
+    """(seeds, people) of one variant in one world."""
+    own = table[table["variant"] == variant]
+    wide = own.pivot_table(index="seed", columns="query_id", values=metric, aggfunc="mean")
     wide = wide.reindex(columns=people)
-    if wide.isna().to_numpy().any():
+    if wide.empty or wide.isna().to_numpy().any():
         raise DataError(
-            f"variant {table['variant'].iloc[0]!r} was not measured on the same people as the "
+            f"variant {variant!r} was not measured on the same people as the "
             "others; evaluate all variants of the study again"
         )
-    return wide.to_numpy(dtype=np.float64)
+    return 100 * wide.to_numpy(dtype=np.float64)
 
 
-def _spread(means: list[Figures]) -> _Spread:
-    """Pooled over variants, from the (seeds,) means of each; zero where no variant has two seeds."""
-    freedom = sum(len(each) - 1 for each in means)
-    if not freedom:
-        return _Spread(0.0, 0)
-    squares = sum(float(((each - each.mean()) ** 2).sum()) for each in means)
-    return _Spread((squares / freedom) ** 0.5, freedom)
+def _judged(estimates: Sequence[Estimate], reasons: Sequence[str], level: float) -> pd.DataFrame:
+    """Differences with their tests as one family, and verdicts where no reason speaks against."""
+    p = [each.p_zero() for each in estimates]
+    adjusted = holm(p), holm([each.p_beyond(MARGIN) for each in estimates])
+    rows = [
+        (*each.interval(level), *tests, each.detectable(len(estimates), level))
+        for each, *tests in zip(estimates, p, *adjusted, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=list(_JUDGED[:-1]), dtype=float)
+    verdicts = [_verdict(row, 1 - level) for row in table.itertuples(index=False)]
+    return table.assign(verdict=[r or v for r, v in zip(reasons, verdicts, strict=True)])
+
+
+def _verdict(row: Any, chance: float) -> str:
+    better, worse, equivalent, neither = VERDICTS
+    if row.p_holm < chance:
+        return better if row.difference > 0 else worse
+    if row.p_equivalence < chance:
+        return equivalent
+    return f"{neither} (could have seen {row.detectable:.1f} points)"

@@ -13,7 +13,7 @@ from mscm_lib.data.doctor import diagnose
 from mscm_lib.errors import ConfigError, DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.settings import Study, load_study, resolve_run
+from mscm_lib.study.settings import Study, load_study, study_names
 
 LICENSED = ("sysu", "regdb", "llcm")
 
@@ -53,9 +53,10 @@ def enter(name: str, folder: Path | str) -> Path:
     if not diagnosis.healthy:
         raise DataError(f"{source}: not entered; mend what the doctor names and try again")
     place.parent.mkdir(parents=True, exist_ok=True)
-    added = [place.name] if place == source else [str(source), "--out", place.name]
+    within = str(place.relative_to(project_root()))  # DVC's advice on git then holds in the root
+    added = [within] if place == source else [str(source), "--out", within]
     dvc = [sys.executable, "-m", "dvc", "add", *added]
-    if subprocess.run(dvc, cwd=place.parent).returncode:
+    if subprocess.run(dvc, cwd=project_root()).returncode:
         raise StorageError(f"{place}: DVC could not add {source}; its message stands above")
     pointer = place.with_name(f"{name}.dvc")
     never_push(pointer)
@@ -63,20 +64,11 @@ def enter(name: str, folder: Path | str) -> Path:
 
 
 def uses_of(reader: str) -> dict[str, set[object]]:
-    """Gallery draws and splits of the chosen study and of the preset for a dataset's ``reader``."""
-    studies = [load_study(path) for path in ("params.yaml", f"presets/{reader}.yaml")]
-    runs = [
-        resolve_run(study, key, variant)
-        for study in studies
-        for key, definition in study.data.items()
-        if definition.reader == reader
-        for variant in study.variants
-    ]
+    """Gallery draws and splits of all studies of a dataset's ``reader``."""
+    studies = [load_study(name) for name in study_names()]
     reading = [s for s in studies if any(d.reader == reader for d in s.data.values())]
-    return {
-        "draw": {config.draw for config in runs},
-        "trial": {trial for study in reading for trial in study.trials},
-    }
+    runs = [run for study in reading for run in map(study.config, study.runs())]
+    return {"draw": {run.draw for run in runs}, "trial": {run.trial for run in runs}}
 
 
 def never_push(pointer: Path) -> None:
@@ -96,13 +88,19 @@ def check_sources(study: Study) -> None:
     for definition in study.data.values():
         source = resolve(definition.source)
         pointer = source.with_name(f"{source.name}.dvc")
-        if not definition.source or source.is_dir():
+        if not definition.source or source.exists():
             continue
         if pointer.is_file():
             raise DataError(
                 f"{source}: not in the workspace; fetch it with: dvc checkout {pointer}"
             )
+        if definition.reader == "table":
+            raise DataError(
+                f"{source}: no such folder; the study {study.name!r} reads a CSV of images there"
+            )
         raise DataError(
             f"{source}: no such folder; the study {study.name!r} needs {definition.reader} there in "
             f"its official layout; enter yours with: mscm enter {definition.reader} /path/to/it"
+            if definition.reader in LICENSED
+            else f"{source}: no such file; the study {study.name!r} reads its images from there"
         )

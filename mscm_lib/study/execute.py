@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -19,6 +20,11 @@ from mscm_lib.provenance import COMMAND
 
 class NotebookError(StudyError):
     """A notebook's cell failed; the executed part is kept beside the wanted output."""
+
+
+def _of_known_parameters(record: logging.LogRecord) -> bool:
+    """papermill warns of each parameter that has no default in the notebook, which checks them all."""
+    return not record.getMessage().startswith("Passed unknown parameter")
 
 
 @contextmanager
@@ -47,6 +53,7 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from papermill.log import logger
 
     source = project_root() / "notebooks" / f"{stem}.ipynb"
     if not source.is_file():
@@ -54,6 +61,7 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
         raise ConfigError(unknown_key("notebook", stem, known))
     failed = output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
+    logger.addFilter(_of_known_parameters)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     said = command or f"papermill notebooks/{stem}.ipynb"
     with atomic_path(output) as part, warnings.catch_warnings(), _environment(COMMAND, said):

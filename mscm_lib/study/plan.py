@@ -22,7 +22,7 @@ import yaml
 from mscm_lib.config import WATCHING, RunConfig
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
-from mscm_lib.own_parts import digests
+from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
 from mscm_lib.study.settings import (
@@ -150,11 +150,11 @@ def as_plain(definition: DataDefinition) -> dict[str, Any]:
 def _reference(dataset: str) -> dict[str, Any]:
     """What the rankings that need no training read: the protocol, and the untrained network."""
     study = find_study(dataset)
-    run = RunName(dataset, study.variants[-1], study.trials[0], study.seeds[0])
+    seeds = study.seeds_of(dataset)
+    run = RunName(dataset, study.variants[-1], study.trials[0], seeds[0])
     config = study.config(run)
-    several = {"trials": list(study.trials), "seeds": list(study.seeds)}
-    values = config.training() | config.evaluation() | several
-    return {key: value for key, value in values.items() if key not in ("trial", "seed")}
+    several = {"trials": list(study.trials), "seeds": list(seeds)}
+    return config.training() | config.evaluation() | several
 
 
 def _watching(config: RunConfig) -> dict[str, Any]:
@@ -184,7 +184,10 @@ def _stages(study: Study) -> dict[str, Any]:
     made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
     definitions = [f"studies/{n}/study.yaml" for n in (name, study.variants_of, study.data_of) if n]
     tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
-    own = sorted({path for run in study.runs() for path in digests(study.config(run))})
+    files = {path for run in study.runs() for path in sources(study.config(run))}
+    if missing := [path for path in sorted(files) if not path.is_file()]:
+        raise ConfigError(f"studies/{name}/study.yaml: names a part in {missing[0]}: no such file")
+    own = sorted(path.relative_to(resolve("")).as_posix() for path in files)
     parts = {
         "parts": {
             "wdir": "../..",

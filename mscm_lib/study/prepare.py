@@ -22,7 +22,8 @@ def prepare(dataset: str) -> PackedDataset:
         settings = GeneratedSettings.preset(**definition.settings)
         generate(settings, definition.folder, definition.height, definition.width)
     else:
-        source = open_dataset(definition.reader, resolve(definition.source))
+        told = definition.settings or None
+        source = open_dataset(definition.reader, resolve(definition.source), told)
         pack_dataset(source, definition.folder, definition.height, definition.width)
     return open_packed(definition.folder)
 

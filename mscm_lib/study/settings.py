@@ -9,7 +9,7 @@ experiment stands on the data of the lab, and can be put on any other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,7 +24,8 @@ from mscm_lib.files import write_text
 from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
 
-READERS = ("generated", "sysu", "regdb", "llcm")
+READERS = ("generated", "sysu", "regdb", "llcm", "table")
+WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
 OF_THE_VARIANTS = ("variants", "reference", "seeds")
 OF_THE_DATA = ("data", "datasets", "trials", "run")
 KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
@@ -41,10 +42,10 @@ class DataDefinition:
 
     Attributes:
         key: the entry's name, and the folder's below ``data/packed``.
-        reader: generated, sysu, regdb or llcm.
-        source: the folder of images; "" for the generated benchmark.
+        reader: generated, sysu, regdb, llcm, or table for a dataset of one's own.
+        source: the folder of images, or the table; "" for the generated benchmark.
         height, width: pixels.
-        settings: the generator's knobs; empty for real datasets.
+        settings: the generator's knobs, or a table's protocol; empty for the official datasets.
     """
 
     key: str
@@ -80,15 +81,19 @@ class DataDefinition:
             raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
         source = _text(f"{where}.source", values.get("source", "drawn"))
         settings = _mapping(f"{where}.settings", values.get("settings", {}))
-        if drawn:
-            from mscm_lib.data.generated import GeneratedSettings
+        try:
+            if drawn:
+                from mscm_lib.data.generated import GeneratedSettings
 
-            try:
                 GeneratedSettings.preset(**settings)
-            except (ConfigError, TypeError) as error:
-                raise ConfigError(f"{where}.settings: {error}") from error
-        elif settings:
-            raise ConfigError(f"{where}.settings: only the generator has settings")
+            elif reader == "table":
+                from mscm_lib.data.table_protocol import TableProtocol
+
+                TableProtocol.from_mapping(settings)
+            elif settings:
+                raise ConfigError("only the generator and tables have settings")
+        except (ConfigError, TypeError) as error:
+            raise ConfigError(f"{where}.settings: {error}") from error
         return cls(
             key, reader, values["height"], values["width"], "" if drawn else source, settings
         )
@@ -122,7 +127,7 @@ class Study:
         parameters: by variant, in what it departs from the paper's recipe.
         reference: the variant that the others are compared with.
         trials: splits of RegDB; (0,) elsewhere.
-        seeds: of the trainings.
+        seeds: of the trainings; none where each world has one, the seed that it was drawn from.
         run: parameters that all runs share.
         variants_of: the study that the variants come from; "" for its own.
         data_of: the study that the data come from; "" for its own.
@@ -146,8 +151,17 @@ class Study:
         for dataset in self.data:
             for variant in self.variants:
                 for trial in self.trials:
-                    for seed in self.seeds:
+                    for seed in self.seeds_of(dataset):
                         yield RunName(dataset, variant, trial, seed)
+
+    def seeds_of(self, dataset: str) -> tuple[int, ...]:
+        """The seeds that networks on ``dataset`` are trained from; without any, the world's own."""
+        return self.seeds or (int(self.data[dataset].settings.get("seed", 0)),)
+
+    @property
+    def repeats(self) -> int:
+        """How often each network is trained on a dataset and split."""
+        return len(self.seeds) or 1
 
     def config(self, run: RunName) -> RunConfig:
         """A run's parameters, whole."""
@@ -200,7 +214,7 @@ def read_study(path: Path, text: str | None = None) -> Study:
         parameters,
         values["reference"],
         _numbers(f"{where}: trials", values.get("trials", [0])),
-        _numbers(f"{where}: seeds", values["seeds"]),
+        () if values["seeds"] == WORLD else _numbers(f"{where}: seeds", values["seeds"]),
         beside(_run_parameters(f"{where}: run", values["run"]), path.parent),
         values.get("variants_of", ""),
         values.get("data_of", ""),
@@ -210,7 +224,9 @@ def read_study(path: Path, text: str | None = None) -> Study:
             f"{where}: reference = {study.reference!r}: expected one of {list(study.variants)}"
         )
     for definition in study.data.values():
-        splits = range(1, 11) if definition.reader == "regdb" else (0,)
+        told = definition.settings.get("trials")  # of a table; a number counts galleries instead
+        splits: Sequence[int] = range(1, 11) if definition.reader == "regdb" else (0,)
+        splits = told if isinstance(told, list) else splits
         if wrong := [trial for trial in study.trials if trial not in splits]:
             raise ConfigError(
                 f"{where}: trials = {wrong}: {definition.reader} has {[*splits]} to train on"
@@ -440,9 +456,10 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     try:
         values = YAML(typ="safe").load(text)
     except (YAMLError, ValueError) as error:
-        lines = str(error).splitlines()
-        told = [line.strip() for line in lines if line.strip() and "http" not in line][:4]
-        raise ConfigError(f"{where}: not readable as YAML: {'; '.join(told)}") from error
+        told = getattr(error, "problem", None) or str(error)
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{where}: not readable as YAML: {told}{place}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
     return values

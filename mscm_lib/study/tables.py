@@ -20,7 +20,7 @@ from mscm_lib.evaluation.run import load_run_network
 from mscm_lib.files import atomic_path, read_json, write_json, write_text
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.paths import resolve
-from mscm_lib.study.comparison import compare_variants
+from mscm_lib.study.comparison import Gate, benchmark_of, compare_variants
 from mscm_lib.study.plan import planned
 from mscm_lib.study.settings import RunName, Study, load_study
 
@@ -45,8 +45,8 @@ def write_tables(name: str) -> None:
     - ``metrics.csv``: a row for each run, search and feature: means over gallery trials, as fractions
     - ``identities.csv``: a row for each run, search and searched person: mean AP and rank-1 of the
       reported feature over that person's queries and galleries, from which intervals are drawn
-    - ``comparison.csv``: every variant's mAP and rank-1 with intervals, its paired difference from
-      the study's reference, and whether that is more than luck (see `mscm_lib.study.comparison`)
+    - ``comparison.csv``: every variant's mAP and rank-1 with intervals over worlds, its paired
+      difference from the study's reference, and the verdict (see `mscm_lib.study.comparison`)
     - ``histories.csv``: every run's training history
     - ``summary.csv``, ``summary.md``: mean and standard deviation over seeds and splits, percent
     - ``headline.json``: mAP and rank-1 of each network and search, for `dvc metrics` and `dvc exp`
@@ -67,16 +67,17 @@ def write_tables(name: str) -> None:
         write_text(folder / "metrics.csv", metrics.to_csv(index=False, float_format="%.6f"))
         identities = pd.concat(_identities(study), ignore_index=True)
         write_text(folder / "identities.csv", identities.to_csv(index=False, float_format="%.6f"))
-        comparison = pd.concat(_comparisons(identities, study), ignore_index=True)
-        write_text(folder / "comparison.csv", comparison.to_csv(index=False, float_format="%.3f"))
+        histories = pd.concat(_histories(study), ignore_index=True)
+        write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
+        tables = _comparisons(identities, metrics, histories, study.reference)
+        comparison = pd.concat(tables, ignore_index=True)
+        write_text(folder / "comparison.csv", comparison.to_csv(index=False, float_format="%.5g"))
         probes = [*_probes(study)]
         if probes:
             table = pd.concat(probes, ignore_index=True)
             write_text(folder / "probes.csv", table.to_csv(index=False, float_format="%.4f"))
         table = pd.concat(_inspections(study), ignore_index=True)
         write_text(folder / "inspections.csv", table.to_csv(index=False, float_format="%.4f"))
-        histories = pd.concat(_histories(study), ignore_index=True)
-        write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
         write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
         write_text(folder / "summary.md", as_markdown(summary))
         write_json(folder / "headline.json", headline(summary))
@@ -238,12 +239,17 @@ def _of_run(run: RunName, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _comparisons(identities: pd.DataFrame, study: Study) -> Iterator[pd.DataFrame]:
-    groups = ["dataset", "search", "scoring"]
-    for key, group in identities.groupby(groups, sort=False):
+def _comparisons(
+    identities: pd.DataFrame, metrics: pd.DataFrame, histories: pd.DataFrame, reference: str
+) -> Iterator[pd.DataFrame]:
+    """By benchmark, which stands under ``dataset`` and whose worlds are replicates, and search."""
+    worlds = identities["dataset"].map(benchmark_of)
+    for key, group in identities.groupby([worlds, "search", "scoring"], sort=False):
+        place = dict(zip(("dataset", "search", "scoring"), map(str, key), strict=True))
+        gate = Gate.of(metrics, histories, reference, **place)
         for metric, label in (("ap", "mAP"), ("hit", "R1")):
-            table = compare_variants(group, study.reference, metric)
-            names = {**dict(zip(groups, map(str, key), strict=True)), "metric": label}
+            table = compare_variants(group, reference, metric, gate=gate)
+            names = {**place, "metric": label}
             yield table.assign(**names)[[*names, *table.columns]]
 
 

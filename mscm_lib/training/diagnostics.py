@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mscm_lib.models.streams import QuadrupleStream
+from mscm_lib.models.streams import VIEWS, QuadrupleStream, arranged
 
 PAIRS = {"visible": ("v_g", "v_c"), "infrared": ("i_g", "i_c"), "modalities": ("v_g", "i_g")}
 """Streams compared: both views of a modality, and the global views of the two modalities."""
@@ -57,13 +57,13 @@ def stem_maps(streams: QuadrupleStream, views: tuple[Tensor, ...]) -> Tensor:
 
     Args:
         streams: the network's, in training mode.
-        views: V_g, V_c, I_g, I_c or V_g, I_g, each (B, 3, H, W).
+        views: V_g, V_c, I_g, I_c, or fewer (`VIEWS`), each (B, 3, H, W).
 
     Returns:
         (S·B, C, H/4, W/4), S the number of views.
     """
     streams.eval()
-    maps = streams(views if len(views) == 4 else (views[0], None, views[1], None))
+    maps = streams(arranged(views))
     streams.train()
     return maps
 
@@ -83,7 +83,7 @@ def alignments(features: Tensor, streams: int) -> dict[str, Tensor]:
 
     Args:
         features: (S·B, …), stream by stream; row i of each stream shows the same identity.
-        streams: S, 4 or 2.
+        streams: S, 2 to 4.
 
     Returns:
         For each pair, (3,): unbiased HSIC of (x, y), (x, x), (y, y). Sums over batches estimate
@@ -94,7 +94,7 @@ def alignments(features: Tensor, streams: int) -> dict[str, Tensor]:
 
     Source: Song et al., JMLR 2012 (unbiased HSIC); Nguyen et al., ICLR 2021 (minibatch CKA).
     """
-    names = ("v_g", "v_c", "i_g", "i_c") if streams == 4 else ("v_g", "i_g")
+    names = VIEWS[streams]
     rows = features.flatten(1).float().unflatten(0, (streams, -1))  # (S, B, D)
     rows = rows - rows.mean(dim=1, keepdim=True)  # changes nothing but the digits that cancel
     grams = {name: _gram(x) for name, x in zip(names, rows, strict=True)}
@@ -103,6 +103,16 @@ def alignments(features: Tensor, streams: int) -> dict[str, Tensor]:
         for pair, (x, y) in PAIRS.items()
         if x in grams and y in grams
     }
+
+
+def counted(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``found`` with ``diagnosed`` = 1; zeros where a value is not finite.
+
+    So a step whose gradients overflow, which the scaler skips, adds nothing to an epoch's sums.
+    """
+    finite = torch.stack(list(found.values())).isfinite().all()
+    kept = {name: torch.where(finite, value, 0) for name, value in found.items()}
+    return kept | {"diagnosed": finite}
 
 
 def similarity(sums: list[float]) -> float:

@@ -147,6 +147,7 @@ class _GlobalNorm(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, …) → the same normalised, and mean and variance (C,) over all ranks."""
+        # a CPU's statistics come in the format of the rows, a GPU's in float32
         wide = x.to(torch.promote_types(x.dtype, weight.dtype)) if x.is_cpu else x
         own = torch.stack(torch.batch_norm_update_stats(wide, None, None, 0.0))  # (2, C)
         means, variances = torch.stack(_of_all_ranks(own)).unbind(1)  # each (W, C)
@@ -169,7 +170,7 @@ class _GlobalNorm(torch.autograd.Function):
         dist.all_reduce(shares)
         scale = weight * torch.rsqrt(variance + ctx.eps)
         shares *= -scale / (dist.get_world_size() * x.numel() / x.shape[1])
-        by_x = functional.batch_norm(x, mean, variance, *shares, eps=ctx.eps)
+        by_x = functional.batch_norm(x, mean, variance, shares[0], shares[1], eps=ctx.eps)
         # in one pass over x and written in its format, whatever that of the scale
         torch.addcmul(by_x, gradient, scale.view(1, -1, *[1] * (x.ndim - 2)), out=by_x)
         return by_x, by_weight, by_bias, None
@@ -188,6 +189,8 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
             return super().forward(input)
         out, mean, variance = _GlobalNorm.apply(input, self.weight, self.bias, self.eps)
         count = dist.get_world_size() * input.numel() // input.shape[1]
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.momentum is not None and self.num_batches_tracked is not None
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)

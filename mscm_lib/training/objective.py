@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from mscm_lib.hardware import Hardware
 from mscm_lib.models import MSCMNet
+from mscm_lib.models.streams import arranged
 from mscm_lib.training.distributed import Group, gather_rows
 
 
@@ -62,13 +63,10 @@ class Objective(nn.Module):
         self._group = group
 
     def forward(self, views: tuple[Tensor, ...], labels: Tensor) -> Parts:
-        """Four views V_g, V_c, I_g, I_c or two, V_g, I_g, each (B, 3, H, W); labels (B,)."""
+        """Views V_g, V_c, I_g, I_c, or fewer (`VIEWS`), each (B, 3, H, W); labels (B,)."""
         with self._hardware.autocast():
-            if len(views) == 2:
-                output = self.network(views[0], i_g=views[1])
-            else:
-                output = self.network(*views)
-        rows = labels.repeat(len(views))  # (n,), n = 4B or 2B
+            output = self.network(*arranged(views))
+        rows = labels.repeat(len(views))  # (n,), n = 4B, 3B or 2B
         logits, pooled = output.logits, output.pooled  # float32: the head leaves autocast
         identity = functional.cross_entropy(logits, rows)
         metric = torch.zeros_like(identity)

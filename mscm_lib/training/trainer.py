@@ -108,7 +108,7 @@ class Trainer:
             weight_decay=self.config.weight_decay,
             fused=True,
         )
-        for parameter in [p for group in groups for p in group["params"]]:
+        for parameter in [p for group in optimizer.param_groups for p in group["params"]]:
             # left to itself, the fused step takes what memory holds if the scaler skips the first
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return optimizer
@@ -202,10 +202,7 @@ class Trainer:
                 everything, len(views), self.config.images_per_identity, self.config.margin
             ),
         }
-        # a step whose gradients overflow, which the scaler skips, says nothing
-        finite = torch.stack(list(found.values())).isfinite().all()
-        counted = {name: torch.where(finite, value, 0) for name, value in found.items()}
-        return counted | {"diagnosed": finite}
+        return diagnostics.counted(found)
 
     def _close_epoch(self, epoch: int, steps: int, began: float, waited: float) -> None:
         totals = self._check(epoch, self.material.steps - 1)

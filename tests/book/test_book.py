@@ -14,6 +14,7 @@ import yaml
 from mscm_lib.paths import project_root
 from mscm_lib.reports import book
 from mscm_lib.reports.copies import Copies
+from mscm_lib.study.plan import write_plan
 from mscm_lib.study.rehearsal import copy_project
 from tests.notebooks.shared import TELLING
 
@@ -50,11 +51,15 @@ def project(tmp_path_factory):
     """A copy of the repository with its results, and people few enough for stages' notebooks."""
     root = tmp_path_factory.mktemp("book") / "clone"
     copy_project(root)
-    shutil.copytree(ROOT / "results", root / "results", dirs_exist_ok=True)
-    params = yaml.safe_load((root / "presets/quick.yaml").read_text())
-    params["data"]["quick"]["settings"] |= TINY_PEOPLE
-    params["run"] |= {"identities_per_batch": 2, "images_per_identity": 2}
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    shutil.copytree(ROOT / "results", root / "results")
+    path = root / "studies/quick/study.yaml"
+    study = yaml.safe_load(path.read_text())
+    study["data"]["quick"]["settings"] |= TINY_PEOPLE
+    study["run"] |= {"identities_per_batch": 2, "images_per_identity": 2}
+    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        write_plan()
     return root
 
 

@@ -1,6 +1,6 @@
 """A diff of two notebook versions, as set up by the repository, shows prose and code only."""
 
-import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +21,7 @@ def _notebook(path, number, prose, code):
 
 
 def test_a_notebook_diff_shows_prose_and_code_only(tmp_path):
-    setup = (project_root() / "scripts/setup.sh").read_text(encoding="utf-8")
-    options = re.search(r"git-nbdiffdriver' diff ([^\"]+)", setup)[1].split()
+    options = runpy.run_path(str(project_root() / "scripts/notebook_drivers.py"))["UNSEEN"]
     _notebook(tmp_path / "old.ipynb", 1, "What stays.\n\nOld words.", "import math\n\nx = 1")
     _notebook(tmp_path / "new.ipynb", 2, "What stays.\n\nNew words.", "import math\n\nx = 2")
     driver = Path(sys.executable).parent / "nbdiff"

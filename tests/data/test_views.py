@@ -249,6 +249,32 @@ def test_two_views_are_the_global_ones_of_the_four():
     assert torch.equal(made[1], i_g)
 
 
+def test_three_views_are_all_of_the_four_but_the_last():
+    visible, infrared = photographs(4, 32, 16)
+    four, three = FourViews(32, 16), FourViews(32, 16, views=3)
+    draws = four.draw(0, 0, 4)
+    made = three.apply(visible, infrared, draws)
+    assert len(made) == 3
+    for view, wanted in zip(made, four.apply(visible, infrared, draws), strict=False):
+        assert torch.equal(view, wanted)
+
+
+def test_the_gray_bridge_is_the_global_view_in_gray_pixel_by_pixel():
+    visible, infrared = photographs(12, 48, 32)
+    views = FourViews(48, 32, views=3, gray_bridge=True, random_grayscale=False)
+    draws = views.draw(0, 0, 12)
+    v_g, bridge, i_g = views.apply(visible, infrared, draws)
+    rows = []
+    for i, image in enumerate(visible.numpy()):
+        choice = switched_off(choices(draws, "v_g", i), "random_grayscale", views.padding)
+        choice.gray = True
+        rows.append(reference.make(image, "v_g", choice, views.padding))
+    torch.testing.assert_close(bridge, torch.stack(rows), atol=2e-6, rtol=0)
+    plain = FourViews(48, 32, views=3, random_grayscale=False).apply(visible, infrared, draws)
+    assert torch.equal(v_g, plain[0]) and torch.equal(i_g, plain[2])
+    assert not torch.equal(bridge, plain[1])
+
+
 def test_images_are_left_as_they_were_and_so_are_global_generators():
     visible, infrared = photographs(4, 32, 16)
     copies = visible.clone(), infrared.clone()

@@ -45,6 +45,7 @@ def test_rows_say_what_ranked(packed, config):
         ("colour histogram", "histogram", 3)
     }
     assert all(0 < row["mean_ap"] < 1 for row in figures.rows)
+    assert {(row["device"], row["precision"]) for row in figures.rows} == {("cpu", "float32")}
 
 
 def test_an_untrained_network_is_that_of_the_runs_seed(packed, config):
@@ -54,6 +55,7 @@ def test_an_untrained_network_is_that_of_the_runs_seed(packed, config):
     assert first == again
     assert [row["mean_ap"] for row in first] != [row["mean_ap"] for row in other]
     assert {row["feature"] for row in first} == {"pooled", "neck"}
+    assert {(row["device"], row["precision"]) for row in first} == {("cpu", "float32")}
     assert torch.is_grad_enabled()
 
 

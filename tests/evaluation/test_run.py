@@ -2,7 +2,9 @@
 
 import json
 from copy import deepcopy
+from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch.nn import functional
 
 from mscm_lib.data import views
 from mscm_lib.errors import CheckpointError, DataError, ProtocolError
-from mscm_lib.evaluation import Embeddings, embed_table, evaluate_run, load_embeddings
+from mscm_lib.evaluation import Embeddings, embed_table, embedding, evaluate_run, load_embeddings
 from mscm_lib.evaluation.rankings import rank_all
 from mscm_lib.evaluation.run import images_to_embed
 from mscm_lib.hardware import choose_hardware
@@ -97,6 +99,73 @@ def test_flip_adds_the_mirrored_image(network, packed):
     expected = functional.normalize(once + again)
     found = embed_table(network, packed.images, table, flip=True, progress=False)
     torch.testing.assert_close(found.features["neck"], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_every_row_names_device_and_number_format(evaluated):
+    found = evaluated(flip=True)
+    for rows in (found.rows, found.trials, found.queries.to_dict("records")):
+        made = {(row["device"], row["precision"], row["tf32"]) for row in rows}
+        assert made == {("cpu", "float32", False)}
+
+
+def test_features_keep_the_order_of_the_table_and_take_part_in_gradients(network, packed):
+    table = packed.dataset.images
+    mixed = table[np.random.default_rng(0).permutation(len(table))]
+    assert (np.diff(mixed.infrared.astype(int)) != 0).sum() > 2
+    whole = embed_table(network, packed.images, table, progress=False)
+    found = embed_table(network, packed.images, mixed, batch=5, progress=False)
+    for name in ("pooled", "neck"):
+        torch.testing.assert_close(found.features[name], whole.of(mixed, name), atol=1e-3, rtol=0)
+        assert not found.features[name].is_inference()
+    assert len(embed_table(network, packed.images, table[:0], progress=False).features["neck"]) == 0
+
+
+def test_on_a_gpu_batches_are_pinned_and_features_fetched_at_the_end(
+    network, packed, fake_gpu, config, monkeypatch
+):
+    events, batches, pinned = [], [], []
+    read, embed, to = type(packed.images).read, MSCMNet.embed, torch.Tensor.to
+    own = deepcopy(network)
+
+    def said(name, function):
+        def call(*arguments, **named):
+            events.append(name)
+            return function(*arguments, **named)
+
+        return call
+
+    def reading(images, rows):
+        events.append("read")
+        batches.append(read(images, rows))
+        return batches[-1]
+
+    def pin(pixels):
+        events.append("pin")
+        pinned.append(pixels)
+        return pixels
+
+    def moved(tensor, *arguments, **named):
+        if any(tensor is batch for batch in pinned):
+            assert named == {"non_blocking": True}
+            events.append("copy")
+        return to(tensor, *arguments, **named)
+
+    monkeypatch.setattr(type(packed.images), "read", reading)
+    monkeypatch.setattr(MSCMNet, "embed", said("embed", embed))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr(torch.Tensor, "to", moved)
+    monkeypatch.setattr(torch.Tensor, "cpu", said("fetch", torch.Tensor.cpu))
+    monkeypatch.setattr(embedding, "Embeddings", lambda table, features: features)
+    with fake_gpu():
+        hardware = choose_hardware(config.replace(device="cuda:0"))
+        placed = hardware.place(own)
+        table = packed.dataset.images
+        found = embed_table(placed, packed.images, table, 16, hardware=hardware, progress=False)
+    steps = len(batches)
+    assert steps > 2
+    assert events == ["read", "pin", "copy", "embed"] * steps + ["fetch"] * len(found)
+    assert not any(np.shares_memory(*pair) for pair in pairwise(batches))  # none is written over
+    assert {tuple(values.shape) for values in found.values()} == {(len(table), network.channels)}
 
 
 # --- what is refused

@@ -1,6 +1,7 @@
 """The metric losses as their formulas read: loops over rows, float64, one distance at a time."""
 
 import torch
+from torch.nn import functional
 
 PAIRED = {"cross": [3, 2, 1, 0], "parallel": [2, 3, 0, 1], "own": [0, 1, 2, 3]}
 
@@ -72,6 +73,43 @@ def weighted_triplet(features, labels):
             near, far = weighted_means(to, positive, negative)
             losses.append(torch.log(1 + torch.exp(near - far)))
     return mean(losses)
+
+
+def squared_triplet(features, labels):
+    n, losses = len(features), []
+    for i in range(n):
+        to = [distance(features[i], features[j]) for j in range(n)]
+        positive = [j for j in range(n) if labels[j] == labels[i]]
+        negative = [j for j in range(n) if labels[j] != labels[i]]
+        if negative:
+            near, far = weighted_means(to, positive, negative)
+            square = (near - far) ** 2
+            if square > 88:
+                square = torch.tensor(88.0).double()
+            losses.append(functional.softplus(square if near > far else -square))
+    return mean(losses)
+
+
+def tri_directional(features, labels, invariance=1.0):
+    size = len(features) // 3
+    visible, gray, infrared = (range(size * k, size * (k + 1)) for k in range(3))
+    directions = []
+    for anchors, others in ((visible, infrared), (infrared, gray), (gray, visible)):
+        losses = []
+        for i in anchors:
+            to = {j: distance(features[i], features[j]) for j in others}
+            positive = [j for j in others if labels[j] == labels[i]]
+            negative = [j for j in others if labels[j] != labels[i]]
+            if positive and negative:
+                near, far = weighted_means(to, positive, negative)
+                losses.append(torch.log(1 + torch.exp(near - far)))
+        directions.append(mean(losses))
+    apart = [
+        0.5 * x * x if x.abs() < 1 else x.abs() - 0.5
+        for i in visible
+        for x in features[i] - features[i + size]
+    ]
+    return mean(directions) + invariance * mean(apart)
 
 
 def center_loss(features, labels, centers):

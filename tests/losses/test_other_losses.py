@@ -11,6 +11,8 @@ from mscm_lib.losses import (
     CenterTripletLoss,
     HeteroCenterLoss,
     HeteroCenterTripletLoss,
+    SquaredWeightedTripletLoss,
+    TriDirectionalRankingLoss,
     WeightedRegularizedTripletLoss,
     build_metric_loss,
 )
@@ -21,6 +23,7 @@ LOSSES = {
     "triplet": (BatchHardTripletLoss(), reference.batch_hard),
     "triplet, wide": (BatchHardTripletLoss(20.0), lambda f, y: reference.batch_hard(f, y, 20.0)),
     "weighted": (WeightedRegularizedTripletLoss(), reference.weighted_triplet),
+    "squared": (SquaredWeightedTripletLoss(), reference.squared_triplet),
     "center triplet": (CenterTripletLoss(), reference.center_triplet),
     "center triplet, wide": (
         CenterTripletLoss(20.0), lambda f, y: reference.center_triplet(f, y, 20.0),
@@ -54,9 +57,31 @@ def features_of(labels, seed=0, scale=1.0):
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("kind", LABELS)
 def test_value_and_gradient_follow_the_formula(name, kind):
-    loss, plain = LOSSES[name]
+    follow(*LOSSES[name], LABELS[kind])
+
+
+@pytest.mark.parametrize("invariance", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0, 0, 1, 1, 2, 2] * 3, [0, 1, 1] * 3, [0, 0, 1] * 2 + [1, 2, 2], [0, 0] * 3,
+        [0, 0] * 2 + [1, 1],
+    ],
+)  # fmt: skip
+def test_value_and_gradient_of_three_modalities_follow_the_formula(invariance, labels):
+    loss = TriDirectionalRankingLoss(invariance)
+    follow(loss, lambda f, y: reference.tri_directional(f, y, invariance), labels)
+
+
+@pytest.mark.parametrize("name", ["triplet", "weighted", "squared", "center triplet"])
+def test_losses_without_halves_take_three_streams_of_an_odd_number_of_rows(name):
+    follow(*LOSSES[name], [0, 0, 1, 1, 2] * 3)
+
+
+def follow(loss, plain, labels):
+    """Value and gradient of ``loss`` are those of the formula, near, together and far apart."""
     for seed, scale in ((0, 1.0), (1, 0.05), (2, 5.0)):
-        features, labels = features_of(LABELS[kind], seed, scale)
+        features, labels = features_of(list(labels), seed, scale)
         fast, slow = features.requires_grad_(), features.detach().double().requires_grad_()
         value, expected = loss(fast, labels), plain(slow, labels)
         options = {"atol": 1e-5, "rtol": 1e-5, "check_dtype": False}
@@ -65,6 +90,7 @@ def test_value_and_gradient_follow_the_formula(name, kind):
         slope = torch.zeros_like(slow)
         if expected.requires_grad:
             slope = torch.autograd.grad(expected, slow)[0]
+        options["atol"] *= max(1.0, float(slope.abs().max()))  # squares have large gradients
         torch.testing.assert_close(gradient, slope, **options)
 
 
@@ -83,6 +109,26 @@ def test_negatives_that_are_all_far_lose_their_weight_in_the_weighted_triplet():
     apart = torch.tensor([[0.0], [0.0], [1.0], [1.0]])
     near, farther, far = (float(loss(places + by * apart, labels)) for by in (2, 12, 40))
     assert farther < 1e-4 < near < far
+
+
+def test_the_squared_triplet_ends_its_gradient_at_a_square_of_88():
+    loss, labels = SquaredWeightedTripletLoss(), torch.tensor([0, 0, 1, 1])
+    for far_apart, moves in ((9.0, True), (10.0, False)):
+        # each row's positive is far away and its negative at the same place
+        features = torch.tensor([[0.0], [far_apart], [0.0], [far_apart]]).requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(features, labels), features)
+        assert bool(gradient.any()) == moves
+
+
+def test_an_image_and_its_gray_twin_are_held_together():
+    loss, labels = TriDirectionalRankingLoss(), torch.tensor([0, 1])
+    features = torch.randn(6, DIM, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    without = TriDirectionalRankingLoss(invariance=0)
+    apart = (features[:2] - features[2:4]).detach()
+    (gradient,) = torch.autograd.grad(loss(features, labels) - without(features, labels), features)
+    torch.testing.assert_close(gradient[:2], apart.clamp(-1, 1) / apart.numel())
+    torch.testing.assert_close(gradient[2:4], -gradient[:2])
+    assert not gradient[4:].any()
 
 
 def test_center_loss_and_its_centers_follow_the_formula():
@@ -125,6 +171,7 @@ def test_order_within_a_modality_does_not_matter(name):
     ("name", "kind"),
     [
         ("triplet", BatchHardTripletLoss), ("weighted-triplet", WeightedRegularizedTripletLoss),
+        ("squared-triplet", SquaredWeightedTripletLoss),
         ("center", CenterLoss), ("center-triplet", CenterTripletLoss),
         ("hetero-center", HeteroCenterLoss), ("hetero-center-triplet", HeteroCenterTripletLoss),
         ("none", type(None)),

@@ -12,8 +12,8 @@ from mscm_lib.losses import QuadrupleCenterTripletLoss, build_metric_loss
 
 DIM = 6
 NAMES = [
-    "qct", "triplet", "weighted-triplet", "center", "center-triplet", "hetero-center",
-    "hetero-center-triplet",
+    "qct", "triplet", "weighted-triplet", "squared-triplet", "center", "center-triplet",
+    "hetero-center", "hetero-center-triplet",
 ]  # fmt: skip
 each_loss = pytest.mark.parametrize("name", NAMES)
 
@@ -121,10 +121,16 @@ def test_nothing_waits_for_a_gpu(name):
 
 
 @each_loss
-@pytest.mark.parametrize(("rows", "labels"), [(7, 7), (8, 6), (8, 3)])
+@pytest.mark.parametrize(("rows", "labels"), [(8, 7), (8, 6), (8, 3)])
 def test_labels_that_do_not_fit_are_refused(name, rows, labels):
     with pytest.raises(ProtocolError, match="expected"):
         build(name)(torch.randn(rows, DIM), torch.zeros(labels, dtype=torch.long))
+
+
+@pytest.mark.parametrize("name", ["qct", "hetero-center", "hetero-center-triplet"])
+def test_rows_without_two_halves_are_refused_where_halves_count(name):
+    with pytest.raises(ProtocolError, match="expected"):
+        build(name)(torch.randn(9, DIM), torch.zeros(9, dtype=torch.long))
 
 
 @settings(max_examples=15, deadline=None)

@@ -7,6 +7,7 @@ from mscm_lib.config import RunConfig
 from mscm_lib.errors import ConfigError
 from mscm_lib.models import MSCMNet
 from mscm_lib.models.non_local import NonLocal
+from mscm_lib.models.streams import arranged
 
 SMALL = {"backbone": "resnet18", "height": 64, "width": 32}
 
@@ -69,10 +70,24 @@ def test_dual_stream_trains_on_two_views_or_four():
     four, two = net(v_g, v_c, i_g, i_c), net(v_g, i_g=i_g)
     rows = [0, 1, 4, 5]
     torch.testing.assert_close(two.pooled, four.pooled[rows])
-    with pytest.raises(ConfigError, match="expected v_g, v_c, i_g and i_c"):
+    with pytest.raises(ConfigError, match="expected v_g, v_c, i_g, i_c"):
         MSCMNet(5, **SMALL)(v_g, i_g=i_g)
     with pytest.raises(ConfigError, match="got the views v_g"):
         net(v_g)
+
+
+@pytest.mark.parametrize("streams", ["dual", "quadruple-shared"])
+def test_streams_that_share_stems_train_without_the_infrared_channel_view(streams):
+    net = MSCMNet(5, streams=streams, multi_scale="none", **SMALL).eval()
+    v_g, v_c, i_g, i_c = views()
+    three = net(*arranged([v_g, v_c, i_g]))
+    torch.testing.assert_close(three.pooled, net(v_g, v_c, i_g, i_c).pooled[:6])
+    with pytest.raises(ConfigError, match="got the views v_g, i_c: expected"):
+        net(v_g, i_c=i_c)
+    with pytest.raises(
+        ConfigError, match="got the views v_g, v_c, i_g: expected v_g, v_c, i_g, i_c$"
+    ):
+        MSCMNet(5, **SMALL)(v_g, v_c, i_g)
 
 
 def test_full_size_shapes_and_parameters():

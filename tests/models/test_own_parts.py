@@ -1,6 +1,7 @@
 """A block, a loss and a backbone of one's own: they serve as the library's do, or are refused."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -303,6 +304,21 @@ def test_a_study_names_the_files_beside_it_and_a_run_their_paths():
 def test_a_name_that_is_neither_known_nor_a_file_is_refused(key, value):
     with pytest.raises(ConfigError, match=f"{key} = .*studies/mine/my_parts.py:MyPart"):
         config(**{key: value})
+
+
+def test_a_file_may_hold_what_looks_its_module_up(write):
+    text = """
+    from __future__ import annotations
+    from dataclasses import dataclass
+
+    @dataclass
+    class Sizes:
+        width: int
+    """
+    path = Path(write(BLOCK_TEXT).rpartition(":")[0])
+    path.write_text(textwrap.dedent(text) + path.read_text())
+    assert own_parts.load("multi_scale", f"{path}:Sizes").make(3).width == 3
+    assert build_multi_scale(f"{path}:Mine", SCALES, (), 0) is not None
 
 
 def test_an_edited_file_counts_at_once(write):

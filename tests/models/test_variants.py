@@ -12,6 +12,7 @@ from mscm_lib.models import MSCMNet, load_network, save_network
 from mscm_lib.models.backbones import RESNETS
 from mscm_lib.models.export import export_onnx, export_program
 from mscm_lib.models.network import ARCHITECTURE
+from mscm_lib.models.streams import arranged
 from mscm_lib.study.settings import load_variants
 
 SMALL = {"backbone": "resnet18", "weights": "none", "height": 64, "width": 32}
@@ -54,7 +55,7 @@ def two_steps(net, name):
     labels = torch.tensor([0, 1] * config.views)
     losses = []
     for _ in range(2):
-        output = net(*images) if config.views == 4 else net(images[0], i_g=images[1])
+        output = net(*arranged(images))
         loss = torch.nn.functional.cross_entropy(output.logits.float(), labels)
         if config.metric_loss != "none":
             loss = loss + metric(output.pooled, labels)
@@ -98,7 +99,9 @@ def test_every_multi_scale_strategy_exports_to_onnx(kind, tmp_path):
     export_onnx(tmp_path / "net.onnx", net, "visible")  # checks itself, at batches of 1 and 3
 
 
-@pytest.mark.parametrize("name", ["mscmnet", "baseline", "cross-attention", "convnext", "center"])
+@pytest.mark.parametrize(
+    "name", ["mscmnet", "baseline", "cross-attention", "convnext", "center", "caj", "hat"]
+)
 def test_trains_under_autocast_channels_last(name):
     net = build(name).to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):

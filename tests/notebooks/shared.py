@@ -20,9 +20,11 @@ from mscm_lib.paths import project_root
 from mscm_lib.study.stages import STAGES
 
 ROOT = project_root()
-FOLDERS = {"root": ROOT, "notebooks": ROOT / "notebooks"}
+FOLDERS = {"root": ".", "notebooks": "notebooks"}
 TELLING = sorted(
-    path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb") if path.stem not in STAGES
+    path.stem
+    for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")
+    if path.stem not in STAGES.values()
 )
 
 
@@ -66,7 +68,7 @@ class ExecutedNotebooks:
             self._kernel.start_kernel(cwd=str(ROOT))
         source = load_notebook_node(str(ROOT / "notebooks" / f"{stem}.ipynb"))
         notebook = parameterize_notebook(source, parameters, report_mode=False)
-        notebook.cells.insert(0, new_code_cell(f"%reset -f\n%cd -q {FOLDERS[place]}"))
+        notebook.cells.insert(0, new_code_cell(f"%reset -f\n%cd -q {ROOT / FOLDERS[place]}"))
         client = NotebookClient(notebook, km=self._kernel, timeout=120)
         try:
             client.execute()

@@ -1,6 +1,7 @@
 """The experiments' notebooks on invented tables, and where nothing has been measured."""
 
 import json
+import shutil
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -14,13 +15,15 @@ from mscm_lib.reports.experiment_figures import unbeaten
 from mscm_lib.reports.experiments import read_experiment
 from mscm_lib.reports.pages import studies_of_notebooks
 from mscm_lib.study.comparison import compare_variants
-from mscm_lib.study.presets import experiments
-from mscm_lib.study.settings import study_named
+from mscm_lib.study.settings import study_on, write_study_on
 
 NOTEBOOKS = sorted((project_root() / "notebooks").glob("3*.ipynb"))
 PEOPLE = 12
-ON_REAL_DATA = ("components_sysu", "losses_llcm", "alpha_sysu", "albs_sysu", "multi_scale_sysu",
-                "streams_sysu", "augmentations_sysu")  # fmt: skip
+ON_REAL_DATA = {
+    f"{name}-{on}": (name, on)
+    for name, on in (("components", "sysu"), ("losses", "llcm"), ("alpha", "sysu"), ("albs", "sysu"),
+                     ("multi_scale", "sysu"), ("streams", "sysu"), ("augmentations", "sysu"))
+}  # fmt: skip
 
 
 def invented_tables(study, folder):
@@ -35,13 +38,14 @@ def invented_tables(study, folder):
         people = {"search": "all", "scoring": "", "query_id": range(PEOPLE), "queries": 6}
         identities.append(pd.DataFrame({**own, **people, "ap": ap, "hit": ap + 0.1}))
         figures = {"mean_ap": ap.mean(), "rank1": ap.mean() + 0.1}
-        metrics.append({**own, **figures, "search": "all", "kind": "trained", "reported": True})
+        place = {"search": "all", "scoring": "", "kind": "trained", "reported": True}
+        metrics.append({**own, **figures, **place})
         for kind in ("shared", "own", "other", "camera"):
             probes += [
                 [*own.values(), images, kind, kind, 4, 0.4, 0.2]
                 for images in ("visible", "infrared")
             ]
-        records[run.folder] = {"device": "cpu", "threads": 1, "system": "Linux", "commit": "c" * 40}
+        records[run.name] = {"device": "cpu", "threads": 1, "system": "Linux", "commit": "c" * 40}
     table = pd.concat(identities, ignore_index=True)
     comparison = [
         compare_variants(group, study.reference, metric).assign(
@@ -66,20 +70,18 @@ def roots(tmp_path_factory):
     found = {}
     for name in ("measured", "empty"):
         root = found[name] = tmp_path_factory.mktemp(name)
-        for path in (
-            "presets",
-            "dvc.yaml",
-            "variants.yaml",
-            "params.yaml",
-            "mscm_lib",
-            "notebooks",
-        ):
+        for path in ("dvc.yaml", "variants.yaml", "mscm_lib", "notebooks"):
             (root / path).symlink_to(project_root() / path)
+        shutil.copytree(project_root() / "studies", root / "studies")
         (root / "results").mkdir()
         (root / "results/benchmarks").symlink_to(project_root() / "results/benchmarks")
-    for name in (*experiments(), *ON_REAL_DATA):
-        study = study_named(name)
-        invented_tables(study, found["measured"] / f"results/{name}/tables")
+    for name, on in (*((n, "") for n in studies_of_notebooks().values()), *ON_REAL_DATA.values()):
+        study = study_on(name, on)
+        for root in found.values():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(root)
+                write_study_on(name, on)
+        invented_tables(study, found["measured"] / f"results/{study.name}/tables")
     return found
 
 
@@ -113,13 +115,13 @@ def test_it_reads_what_was_measured(path, executed, capsys):
 
 @pytest.mark.parametrize("study", ON_REAL_DATA)
 def test_it_reads_the_same_experiment_on_real_data(study, executed, capsys):
-    stem = next(s for s, name in studies_of_notebooks().items() if study.startswith(name))
+    name, _ = ON_REAL_DATA[study]
+    stem = next(stem for stem, own in studies_of_notebooks().items() if own == name)
     path = project_root() / f"notebooks/{stem}.ipynb"
     names = executed(path, "measured", study)
     assert names["rows"]["mean"].notna().all()
     said = capsys.readouterr().out
-    name, _, on = study.rpartition("_")
-    assert f"`make preset PRESET={name} ON={on} && make study` makes them again" in said
+    assert f"`make study STUDY={study}` makes them again" in said
     again = executed(path, "empty", study)
     assert again["rows"]["mean"].isna().all()
 
@@ -128,13 +130,13 @@ def test_it_reads_the_same_experiment_on_real_data(study, executed, capsys):
 def test_without_results_it_says_so_and_how_to_make_them(path, executed, capsys):
     names = executed(path, "empty")
     said = capsys.readouterr().out
-    assert f"Not measured here. `make experiments EXPERIMENT={names['study']}`" in said
+    assert f"Not measured here. `make study STUDY={names['study']}`" in said
     assert names["rows"]["mean"].isna().all()
 
 
 def test_every_experiment_has_its_notebook():
     named = {nbformat.read(path, as_version=4).cells[3].source.split('"')[1] for path in NOTEBOOKS}
-    assert named == set(experiments())
+    assert named == set(studies_of_notebooks().values())
 
 
 def test_another_reference_turns_the_sign(roots, monkeypatch):
@@ -143,6 +145,22 @@ def test_another_reference_turns_the_sign(roots, monkeypatch):
     forth, back = experiment.against("baseline"), experiment.against("mscmnet")
     assert forth.loc["mscmnet", "difference"] == pytest.approx(-back.loc["baseline", "difference"])
     assert forth["mean"].equals(back["mean"])
+
+
+def test_contrasts_are_pairs_of_the_table_tested_as_a_family_of_their_own(roots, monkeypatch):
+    monkeypatch.chdir(roots["measured"])
+    experiment = read_experiment("components")
+    found = experiment.contrasts()
+    assert list(found.index) == ["MIMB last", "QCT last", "QFE last"]
+    same = ["difference", "difference_low", "difference_high", "p"]
+    pair = experiment.against("none").loc["mscmnet"]
+    assert found.loc["MIMB last", same].tolist() == pytest.approx(pair[same].tolist())
+    assert found.loc["MIMB last", "detectable"] < pair["detectable"]  # three tests, not seven
+    assert set(found["verdict"]) == {"not trained far enough"}  # the invented accuracy is 0.5
+    assert experiment.contrasts(world=experiment.dataset)[same].equals(found[same])
+    assert read_experiment("alpha").contrasts().empty
+    monkeypatch.chdir(roots["empty"])
+    assert read_experiment("components").contrasts()["difference"].isna().all()
 
 
 def test_what_costs_more_and_gives_less_is_beaten():

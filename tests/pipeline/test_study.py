@@ -17,38 +17,57 @@ import yaml
 from mscm_lib.study.rehearsal import copy_project, environment
 
 pytestmark = pytest.mark.timeout(900)
-TRAIN = "train@tiny-mscmnet-0-0"
+STUDY = "studies/tiny/dvc.yaml"
+BASELINE, MSCMNET = "tiny-baseline-t0-s0", "tiny-mscmnet-t0-s0"
 TINY = {"train_identities": 8, "test_identities": 4, "shots": 2}
+OWN_LOSS = """import torch
+from torch import nn
+
+
+class Spread(nn.Module):
+    def __init__(self, identities, dim):
+        super().__init__()
+
+    def forward(self, pooled, labels):
+        return pooled.square().mean()
+"""
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A copy of the repository, in a folder with a space, that describes a tiny study."""
-    root = tmp_path_factory.mktemp("a study") / "clone"
+    """A copy of the repository, in a folder with a blank and an apostrophe, with a tiny study."""
+    root = tmp_path_factory.mktemp("a user's study") / "clone"
     copy_project(root)
-    params = yaml.safe_load((root / "presets/quick.yaml").read_text())
-    data = params["data"]["quick"] | {"height": 64, "width": 32}
-    data["settings"] = data["settings"] | TINY
-    params |= {
-        "study": "tiny",
-        "title": "Tiny study",
-        "data": {"tiny": data},
-        "datasets": ["tiny"],
-        "variants": ["mscmnet"],
-        "reference": "mscmnet",
-        "seeds": [0],
-    }
-    params["run"] = params["run"] | {
+    values = yaml.safe_load((root / "studies/quick/study.yaml").read_text())
+    data = values["data"]["quick"]
+    data["settings"] |= TINY
+    values |= {"title": "Tiny study", "data": {"tiny": data}, "seeds": [0]}
+    values["run"] |= {
         "epochs": 2,
         "steps_per_epoch": 2,
         "identities_per_batch": 2,
         "images_per_identity": 2,
         "warmup_epochs": 0,
         "milestones": [1],
+        "trunk_rate": 0.002,
+        "head_rate": 0.002,
         "gallery_trials": 2,
     }
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (root / "studies/tiny").mkdir()
+    _write(root, values)
     return root
+
+
+def _write(root, values):
+    (root / "studies/tiny/study.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def _changed(root, **changes):
+    """Change the study's file, where a mapping is joined with the one that is there."""
+    values = yaml.safe_load((root / "studies/tiny/study.yaml").read_text())
+    for key, value in changes.items():
+        values[key] = {**values[key], **value} if isinstance(value, dict) else value
+    _write(root, values)
 
 
 def _run(root, *command):
@@ -58,33 +77,43 @@ def _run(root, *command):
 
 
 def _would_run(root):
-    """Names of the stages that `dvc repro` would run, once the stripped copies are up to date."""
+    """Names of the stages that the study would make again, with plan and digests up to date."""
+    _run(root, "mscm", "plan")
     _run(root, "dvc", "repro", "strip")
-    return set(re.findall(r"^(\S+):$", _run(root, "dvc", "status"), re.MULTILINE))
+    said = _run(root, "dvc", "status", STUDY)
+    stages = re.findall(r"^(\S+):$", said, re.MULTILINE)
+    return {name.removeprefix(f"{STUDY}:") for name in stages}
 
 
-def _weights(root):
-    path = root / "runs/train/tiny/mscmnet-t0-s0/model.safetensors"
-    return path.read_bytes()
+def _weights(root, run=MSCMNET):
+    return (root / f"runs/train/{run}/model.safetensors").read_bytes()
+
+
+def _sources(root):
+    """Bytes of what a user writes, and of the plan."""
+    paths = [*root.glob("studies/*/study.yaml"), *root.glob("plan/**/*.yaml"), root / "runs.json"]
+    return {path: path.read_bytes() for path in sorted(paths)}
 
 
 def _killed_anywhere_and_started_again_it_finishes(study):
-    random_times = random.Random(0)
+    _run(study, "mscm", "plan")
+    before, random_times = _sources(study), random.Random(0)
     for _ in range(3):
         process = subprocess.Popen(
-            ["mscm", "study"],
+            ["mscm", "study", "tiny"],
             cwd=study,
             env=environment(study),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        time.sleep(random_times.uniform(5, 20))
+        time.sleep(random_times.uniform(3, 20))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    said = _run(study, "mscm", "study")
-    assert "results/tiny/reports/index.html" in said
-    assert _weights(study)
+        assert _sources(study) == before
+    said = _run(study, "mscm", "study", "tiny", "--jobs", "2")
+    assert "[2] Running stage" in said and "results/tiny/reports/index.html" in said
+    assert _weights(study) and _weights(study, BASELINE)
 
 
 def _results_are_there_to_read(study):
@@ -99,24 +128,22 @@ def _results_are_there_to_read(study):
     summary = (results / "tables/summary.csv").read_text()
     inspections = (results / "tables/inspections.csv").read_text()
     assert all(word in inspections for word in ("reach", "QCT", "distance of centers"))
-    assert "mscmnet" in summary and "untrained" in summary and "colour histogram" in summary
+    floors = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA", "oracle")
+    assert all(f"\n{name}," in summary for name in (*floors, "mscmnet"))
+    provenance = (results / "tables/provenance.json").read_text()
+    assert f'"command": "mscm run train {MSCMNET}"' in provenance
 
 
-def _runs_side_by_side_leave_what_is_done_alone(study):
-    params = yaml.safe_load((study / "params.yaml").read_text())
-    (study / "params.yaml").write_text(yaml.safe_dump(params | {"seeds": [0, 1]}, sort_keys=False))
-    weights = _weights(study)
-    said = _run(study, "mscm", "study", "--jobs", "2")
-    assert "[2] Running stage 'train@tiny-mscmnet-0-1'" in said
-    assert "Running stage 'train@tiny-mscmnet-0-0'" not in said
-    assert _weights(study) == weights
-    assert (study / "runs/evaluate/tiny/mscmnet-t0-s1/metrics.json").is_file()
+def _rows_name_commands_that_dvc_knows(study):
+    summary = (study / "results/tiny/tables/summary.md").read_text()
+    for command in set(re.findall(r"`dvc repro ([^`]+)`", summary)):
+        said = _run(study, "dvc", "repro", "--dry", *command.split())
+        assert "up to date" in said
 
 
-def _a_second_repro_runs_nothing(study):
-    said = _run(study, "dvc", "repro")
-    assert "Running stage" not in said
-    assert "up to date" in said
+def _a_second_run_makes_nothing(study):
+    said = _run(study, "mscm", "study", "tiny")
+    assert "Running stage" not in said and "up to date" in said
 
 
 def _reading_and_rewording_a_notebook_retrains_nothing(study):
@@ -130,37 +157,85 @@ def _reading_and_rewording_a_notebook_retrains_nothing(study):
             cell.outputs = [nbformat.v4.new_output("stream", text="read")]
     nbformat.write(notebook, path)
     assert _would_run(study) == {"reports"}  # the new sentence is to be shown
-    _run(study, "dvc", "repro")
-    page = study / "results/tiny/reports/10_train--tiny--mscmnet-t0-s0.html"
+    _run(study, "dvc", "repro", STUDY)
+    page = study / f"results/tiny/reports/10_train--{MSCMNET}.html"
     assert "A sentence more." in page.read_text()
 
 
-def _a_docstring_retrains_nothing(study):
+def _remarks_and_tensorboard_make_nothing_again(study):
     path = study / "mscm_lib/losses/__init__.py"
     path.write_text(path.read_text() + "\n# a remark\n")
+    _changed(study, run={"tensorboard": True})
     assert _would_run(study) == set()
 
 
-def _editing_a_plot_redraws_only(study):
+def _a_title_and_a_label_are_drawn(study):
+    _changed(study, title="Another title", variants={"mscmnet": "the whole"})
+    assert _would_run(study) == {"figures", "reports"}
+
+
+def _an_option_of_evaluation_evaluates(study):
+    _changed(study, run={"gallery_trials": 3})
+    assert _would_run(study) >= {f"evaluate@{MSCMNET}", f"evaluate@{BASELINE}"}
+    assert not {stage for stage in _would_run(study) if stage.startswith("train")}
+    before = _weights(study)
+    _run(study, "dvc", "repro", STUDY)
+    assert _weights(study) == before
+    assert '"gallery_trials": 3' in (study / f"runs/evaluate/{MSCMNET}/metrics.json").read_text()
+
+
+def _a_seed_more_is_its_run(study):
+    _changed(study, seeds=[0, 1])
+    assert {s for s in _would_run(study) if "@" in s and not s.startswith("reference")} == {
+        f"{stage}@tiny-{variant}-t0-s1"
+        for stage in ("train", "evaluate")
+        for variant in ("baseline", "mscmnet")
+    }
+    _changed(study, seeds=[0])
+
+
+def _a_part_of_ones_own_counts_where_it_is_used(study):
+    path = study / "studies/tiny/my_parts.py"
+    path.write_text(OWN_LOSS)
+    _changed(study, variants={"mine": {"metric_loss": "my_parts:Spread", "label": "Mine"}})
+    _run(study, "mscm", "study", "tiny")
+    own = _weights(study, "tiny-mine-t0-s0")
+    path.write_text("# a remark\n" + OWN_LOSS)
+    _run(study, "dvc", "repro", f"{STUDY}:parts")
+    assert not {stage for stage in _would_run(study) if "@" in stage}
+    path.write_text(OWN_LOSS.replace("square()", "abs()"))
+    _run(study, "dvc", "repro", f"{STUDY}:parts")
+    assert {s for s in _would_run(study) if "@" in s} == {"train@tiny-mine-t0-s0"}
+    _run(study, "dvc", "repro", "train@tiny-mine-t0-s0")
+    assert _weights(study, "tiny-mine-t0-s0") != own
+
+
+def _a_plot_is_drawn(study):
+    _run(study, "dvc", "repro", STUDY)
     path = study / "mscm_lib/reports/figures.py"
     path.write_text(path.read_text() + "\nREMARK = 1\n")
-    changed = _would_run(study)  # the reports follow once the figures are drawn
+    changed = _would_run(study)  # the pages follow once the figures are drawn
     assert "figures" in changed and changed <= {"figures", "reports"}
 
 
-def _editing_the_loss_retrains(study):
+def _a_loss_retrains_those_who_use_it(study):
     path = study / "mscm_lib/losses/quadruple_center.py"
     path.write_text(path.read_text() + "\nREMARK = 1\n")
-    assert TRAIN in _would_run(study)
+    changed = _would_run(study)
+    assert f"train@{MSCMNET}" in changed and f"train@{BASELINE}" not in changed
 
 
 def test_the_life_of_a_study(study):
     """One test, since each step needs what the one before left, on whatever worker it runs."""
     _killed_anywhere_and_started_again_it_finishes(study)
     _results_are_there_to_read(study)
-    _runs_side_by_side_leave_what_is_done_alone(study)
-    _a_second_repro_runs_nothing(study)
+    _rows_name_commands_that_dvc_knows(study)
+    _a_second_run_makes_nothing(study)
     _reading_and_rewording_a_notebook_retrains_nothing(study)
-    _a_docstring_retrains_nothing(study)
-    _editing_a_plot_redraws_only(study)
-    _editing_the_loss_retrains(study)
+    _remarks_and_tensorboard_make_nothing_again(study)
+    _a_title_and_a_label_are_drawn(study)
+    _an_option_of_evaluation_evaluates(study)
+    _a_seed_more_is_its_run(study)
+    _a_part_of_ones_own_counts_where_it_is_used(study)
+    _a_plot_is_drawn(study)
+    _a_loss_retrains_those_who_use_it(study)

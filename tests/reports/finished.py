@@ -3,7 +3,6 @@
 import pandas as pd
 
 from mscm_lib.files import write_json
-from mscm_lib.study.settings import load_study
 from mscm_lib.study.tables import METRICS, RUN, summarise
 
 SEARCHES = {
@@ -30,7 +29,7 @@ def write_study(folder, dataset, *, networks=("mscmnet",), seeds=(0, 1), trials=
         for trial in trials:
             for seed in seeds:
                 place = dict(zip(RUN, (dataset, network, trial, seed), strict=True))
-                records[f"{dataset}/{network}-t{trial}-s{seed}"] = record(dataset, changes)
+                records[f"{dataset}-{network}-t{trial}-s{seed}"] = record(dataset, changes, network)
                 rows += [
                     {"kind": "trained", **place, "search": search, "scoring": scoring,
                      "direction": "", "draw": "agw", "shots": shots, "feature": "neck",
@@ -49,7 +48,7 @@ def write_study(folder, dataset, *, networks=("mscmnet",), seeds=(0, 1), trials=
     tables = folder / dataset / "tables"
     tables.mkdir(parents=True)
     metrics.to_csv(tables / "metrics.csv", index=False)
-    summarise(metrics, load_study("presets/quick.yaml")).to_csv(tables / "summary.csv", index=False)
+    summarise(metrics).to_csv(tables / "summary.csv", index=False)
     pd.DataFrame(histories).to_csv(tables / "histories.csv", index=False)
     pd.DataFrame(
         [
@@ -64,7 +63,7 @@ def write_study(folder, dataset, *, networks=("mscmnet",), seeds=(0, 1), trials=
     return folder
 
 
-def record(dataset, changes):
+def record(dataset, changes, network="mscmnet"):
     """A run's record; ``changes`` replace its values, None takes one away."""
     known = {
         "commit": "0123456789abcdef",
@@ -74,4 +73,5 @@ def record(dataset, changes):
         "parameters": {"validation": "merged"},
         "selection": "last",
     } | changes
+    known["parameters"] = {"dataset": dataset, "variant": network, **known["parameters"]}
     return {key: value for key, value in known.items() if value is not None}

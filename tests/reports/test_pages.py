@@ -61,7 +61,7 @@ def test_links_to_notebooks_lead_to_pages_or_to_the_sources(tmp_path):
 
 
 def test_readme_without_results_says_how_to_make_them():
-    with pytest.raises(DataError, match="make preset PRESET=nowhere"):
+    with pytest.raises(DataError, match="make study STUDY=nowhere"):
         refreshed("<!-- results: nowhere -->\n<!-- end -->")
     assert refreshed("no block") == "no block"
 

@@ -25,6 +25,7 @@ from mscm_lib.reports.published import (
     columns_of,
     published_figures,
     published_log,
+    replications,
 )
 from mscm_lib.study import tables
 from mscm_lib.study.settings import RunName, load_study
@@ -53,6 +54,7 @@ def test_every_figure_in_print_is_read_with_its_digits():
     own = figures[(figures["method"] == "MSCMNet") & (figures["search"] == "all")]
     assert own.set_index("metric").loc["mean_ap", "printed"] == "74.20"
     assert (figures["source"] != "").all()
+    assert figures["year"].isna().sum() == (figures["method"] == "IFALNet").sum()
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,23 @@ def test_a_figure_stands_once_in_a_table_of_the_known_columns(tmp_path):
         published_figures(_write(tmp_path / "figures.csv", [], ["value"]))
     with pytest.raises(DataError, match="no such file"):
         published_figures(tmp_path / "absent.csv")
+
+
+def test_a_rerun_stands_beside_its_claim(tmp_path):
+    found = replications()
+    csdn = found[(found["method"] == "CSDN") & (found["metric"] == "rank1")]
+    assert csdn["claim"].tolist() == [89.0, 89.0]
+    assert csdn["difference"].tolist() == pytest.approx([-6.77, -0.84])
+    assert found[found["claim"].isna()]["method"].tolist() == ["IDKL"]
+    row = {key: FIGURE[key] for key in COLUMNS if key not in ("year", "origin")}
+    with pytest.raises(DataError, match="line 2: unknown search 'al'"):
+        replications(_write(tmp_path / "again.csv", [row | {"search": "al"}], list(row)))
+
+
+def test_a_direction_that_is_not_stated_has_a_column_of_its_own():
+    table = comparison_table(side_by_side("regdb", published_figures(), measured("nowhere")))
+    assert table.loc["IFALNet", ("direction not stated", "R1")] == "93.9"
+    assert (table.loc["IFALNet", "visible → thermal"] == "–").all()
 
 
 def test_a_point_of_the_log_has_an_epoch(tmp_path):
@@ -117,10 +136,10 @@ def test_what_does_not_compare_is_left_out_with_the_reason(tmp_path, dataset, ch
 def test_tables_say_whether_a_tree_was_emulated(tmp_path, monkeypatch, emulated):
     monkeypatch.setattr(tables, "resolve", lambda path: tmp_path / path)
     run = RunName("sysu", "mscmnet", 0, 0)
-    write_json(tmp_path / f"runs/train/{run.folder}/run.json", {"seed": 0})
+    write_json(tmp_path / f"runs/train/{run.name}/run.json", {"seed": 0})
     if emulated:
         write_json(tmp_path / "data/raw/sysu" / MARKER, {})
-    record = tables._provenance(run, load_study("presets/sysu.yaml"))
+    record = tables._provenance(run, load_study("sysu"))
     assert record == {"seed": 0, "images": {"reader": "sysu", "emulated": emulated}}
 
 

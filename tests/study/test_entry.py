@@ -7,7 +7,6 @@ import yaml
 from mscm_lib.data.emulate import emulate
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.study import entry
-from mscm_lib.study.rehearsal import write_params
 from mscm_lib.study.settings import load_study
 from tests.data.conftest import write_sysu
 
@@ -48,6 +47,15 @@ def test_entered_data_is_pinned_and_never_pushed(project, tree):
     (out,) = yaml.safe_load(pointer.read_text())["outs"]
     entry.enter("regdb", pointer.with_suffix(""))  # again, in place: still never pushed
     assert yaml.safe_load(pointer.read_text())["outs"] == [out]
+
+
+def test_what_git_is_to_be_given_is_named_from_the_root(project, tree, capfd):
+    subprocess.run(["git", "init", "--quiet", str(project)], check=True)
+    _dvc(project, "init", "--force", "--quiet")
+    pointer = entry.enter("regdb", tree)
+    said = next(line for line in capfd.readouterr().out.splitlines() if "git add" in line).split()
+    assert "data/raw/regdb.dvc" in said and pointer.is_file()
+    assert all((project / path).is_file() for path in said[2:])
 
 
 def test_a_broken_tree_is_not_entered(project, tree, tmp_path, capsys):
@@ -94,8 +102,7 @@ def test_only_licensed_datasets_are_entered(project, tree):
 
 
 def test_a_study_without_its_data_does_not_start(project):
-    write_params(project, "llcm")
-    study = load_study(project / "params.yaml")
+    study = load_study("llcm")
     with pytest.raises(DataError, match=r"data/raw/llcm: no such folder.*mscm enter llcm"):
         entry.check_sources(study)
     (project / "data/raw").mkdir(parents=True)

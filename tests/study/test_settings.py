@@ -1,109 +1,142 @@
-from pathlib import Path
-from types import SimpleNamespace
-
 import pytest
 import yaml
 
-from mscm_lib.errors import ConfigError, StudyError
-from mscm_lib.paths import project_root
-from mscm_lib.study import experiments, pipeline
-from mscm_lib.study.notebook import Parameters
-from mscm_lib.study.presets import experiment_of, preset_paths, study_text, study_text_on
+from mscm_lib.errors import ConfigError
 from mscm_lib.study.settings import (
-    check_study,
+    find_run,
     find_study,
     load_study,
     load_variants,
+    read_study,
     resolve_run,
-    study_named,
+    study_names,
+    study_on,
+    study_path,
 )
 
-PRESETS = {path.stem: path for path in preset_paths()}
+QUICK = yaml.safe_load(study_path("quick").read_text())
 
 
-def test_the_quick_study_is_the_default():
-    assert (project_root() / "params.yaml").read_text() == PRESETS["quick"].read_text()
+def _study(**changes):
+    """The quick study with ``changes``, where None takes a key away."""
+    values = {key: value for key, value in (QUICK | changes).items() if value is not None}
+    return read_study(study_path("quick"), yaml.safe_dump(values))
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_valid_and_needs_no_other_data(name):
-    study = load_study(PRESETS[name])
-    assert study.name == name
-    assert list(study.runs())
+@pytest.mark.parametrize("name", study_names())
+def test_every_study_is_valid_and_needs_no_other_data(name):
+    study = load_study(name)
+    assert list(study.runs()) and set(study.labels) == set(study.variants)
     readers = {definition.reader for definition in study.data.values()}
     assert readers == ({name} if name in ("sysu", "regdb", "llcm") else {"generated"})
 
 
-def test_datasets_of_one_name_are_the_same_in_every_preset():
-    """Their runs and packed arrays share folders, and so are made once."""
-    found = {}
-    for path in PRESETS.values():
-        study = load_study(path)
-        for key, definition in study.data.items():
-            assert found.setdefault(key, (definition, study.run)) == (definition, study.run), path
-
-
-def test_a_reference_that_is_no_variant_of_the_study_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="reference = 'baseline'"):
-        load_study(_write(tmp_path, variants=["mscmnet"]))
-
-
-def test_a_preset_on_a_base_becomes_one_whole_text(tmp_path):
-    whole = PRESETS["quick"].read_text()
-    (tmp_path / "_base.yaml").write_text(whole.replace("study: quick\n", ""))
-    (tmp_path / "own.yaml").write_text("base: _base.yaml\nstudy: own\n")
-    assert load_study(tmp_path / "own.yaml").name == "own"
-    text = study_text(tmp_path / "own.yaml")
-    assert yaml.safe_load(text) == yaml.safe_load(whole) | {"study": "own"}
-    (tmp_path / "_base.yaml").unlink()
-    with pytest.raises(ConfigError, match="_base.yaml: no such file"):
-        study_text(tmp_path / "own.yaml")
-
-
 def test_the_papers_studies_keep_the_papers_recipe():
     for name in ("sysu", "regdb", "llcm"):
-        study = load_study(PRESETS[name])
-        config = resolve_run(study, name, "mscmnet")
+        config = resolve_run(load_study(name), name, "mscmnet")
         assert (config.height, config.width, config.epochs) == (384, 192, 150)
         assert config.milestones == (25, 90, 120)
-    assert load_study(PRESETS["regdb"]).trials == tuple(range(1, 11))
+    assert load_study("regdb").trials == tuple(range(1, 11))
 
 
-def _write(tmp_path: Path, **changes) -> Path:
-    values = yaml.safe_load(PRESETS["quick"].read_text())
-    values.update(changes)
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump({k: v for k, v in values.items() if v is not None}))
-    return path
+DATA = {"reader": "generated", "height": 64, "width": 32}
+WRONG = {
+    "an unknown key": ({"sedes": [1]}, "did you mean 'seeds'"),
+    "a missing key": ({"seeds": None}, "lacks seeds"),
+    "a variant": ({"variants": {"mscment": "x"}}, "did you mean 'mscmnet'"),
+    "a parameter": ({"run": {"epohcs": 3}}, "did you mean 'epochs'"),
+    "a value": ({"run": {"epochs": "many"}}, "epochs = 'many': expected a whole number"),
+    "a null": ({"run": {"metric_loss": None}}, "metric_loss = None"),
+    "a null title": ({"title": 3}, "title = 3: expected text"),
+    "an empty title": ({"title": " "}, "title = ' ': expected text"),
+    "seeds as a number": ({"seeds": 0}, r"seeds = 0: expected a list of whole numbers"),
+    "no seed": ({"seeds": []}, r"seeds = \[\]: expected a list"),
+    "a seed twice": ({"seeds": [0, 0]}, "no repeats"),
+    "a seed of text": ({"seeds": ["0"]}, "expected a list of whole numbers"),
+    "a negative seed": ({"seeds": [-1]}, "expected a list of whole numbers"),
+    "a true seed": ({"seeds": [True]}, "expected a list of whole numbers"),
+    "a seed of 1.5": ({"seeds": [1.5]}, "expected a list of whole numbers"),
+    "a split that is none": ({"trials": [0, 1]}, r"trials = \[1\]: generated has \[0\]"),
+    "variants as a list": ({"variants": ["mscmnet"]}, "expected a mapping"),
+    "no variant": ({"variants": {}}, "expected a mapping"),
+    "an empty label": ({"variants": {"mscmnet": ""}}, "label = '': expected text"),
+    "a name DVC misreads": ({"variants": {"a.b": {"alpha": 0}}}, "name 'a.b'"),
+    "a name that leaves its folder": ({"data": {"../x": DATA}}, r"name '\.\./x'"),
+    "a leading digit": ({"variants": {"4stems": {"alpha": 0}}}, "name '4stems'"),
+    "one name, two meanings": ({"variants": {"none": {"alpha": 0}}}, "one name has one meaning"),
+    "a reference": ({"reference": "dual"}, "reference = 'dual': expected one of"),
+    "run as text": ({"run": "fast"}, "run = 'fast': expected a mapping"),
+    "a run's seed": ({"run": {"seed": 1}}, "follows from the study"),
+    "data as a list": ({"data": []}, "expected a mapping"),
+    "no data": ({"data": {}}, "expected a mapping"),
+    "data without entries": ({"data": {"quick": None}}, "data.quick = None"),
+    "a reader": ({"data": {"q": DATA | {"reader": "sysy"}}}, "did you mean 'sysu'"),
+    "no source": ({"data": {"q": DATA | {"reader": "sysu"}}}, "lacks source"),
+    "a source too many": ({"data": {"q": DATA | {"source": "x"}}}, "only for these"),
+    "a height of text": ({"data": {"q": DATA | {"height": "64"}}}, "height = '64'"),
+    "a height of 60": ({"data": {"q": DATA | {"height": 60}}}, "multiple of 16"),
+    "a true width": ({"data": {"q": DATA | {"width": True}}}, "width = True"),
+    "a knob": ({"data": {"q": DATA | {"settings": {"sede": 1}}}}, "did you mean 'seed'"),
+    "a knob of text": ({"data": {"q": DATA | {"settings": {"noise": "x"}}}}, r"settings: noise"),
+    "a dataset chosen": ({"datasets": ["quik"]}, "did you mean 'quick'"),
+    "a dataset twice": ({"datasets": ["quick", "quick"]}, "no repeats"),
+    "data of nobody": ({"data_of": "sisu"}, "did you mean 'sysu'"),
+    "data of itself": ({"data_of": "quick"}, "is this study itself"),
+    "two kinds of variants": ({"variants_of": "losses"}, "keep one"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_study_is_one_error_that_names_the_key(name):
+    changes, words = WRONG[name]
+    with pytest.raises(ConfigError, match=words):
+        _study(**changes)
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("text", "words"),
     [
-        ({"sedes": [1]}, "did you mean 'seeds'"),
-        ({"seeds": None}, "lacks seeds"),
-        ({"variants": ["mscment"]}, "did you mean 'mscmnet'"),
-        ({"run": {"epohcs": 3}}, "did you mean 'epochs'"),
-        ({"datasets": ["other"]}, "list the same names"),
-        (
-            {"data": {"quick": {"reader": "sysy", "source": "x", "height": 96, "width": 48}}},
-            "did you mean 'sysu'",
-        ),
-        ({"data": {"quick": {"reader": "sysu", "height": 96, "width": 48}}}, "lacks source"),
+        ("title: a\ntitle: b\n", "duplicate key"),
+        ("title: [", "not readable as YAML"),
+        ("- 1\n", "expected names with values"),
+        ("", "expected names with values"),
+        ("1: 2\n", "expected names with values"),
     ],
 )
-def test_a_wrong_study_is_one_error_that_names_the_key(tmp_path, changes, words):
-    with pytest.raises(ConfigError, match=words):
-        load_study(_write(tmp_path, **changes))
+def test_what_is_no_study_is_one_error_that_names_the_file(text, words):
+    with pytest.raises(ConfigError, match=f"studies/quick/study.yaml.*{words}"):
+        read_study(study_path("quick"), text)
 
 
-def test_an_unknown_dataset_is_named_with_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'quick'"):
-        find_study("quik")
+def test_numbers_are_read_as_dvc_reads_them():
+    assert _study(run={"trunk_rate": 0.0001}).run["trunk_rate"] == 1e-4
+    text = study_path("quick").read_text().replace("trunk_rate: 0.02", "trunk_rate: 1e-4")
+    assert read_study(study_path("quick"), text).run["trunk_rate"] == 1e-4
+
+
+def test_a_study_may_define_its_own_variants():
+    study = _study(variants={"baseline": "b", "mine": {"label": "Mine", "alpha": 0.3}})
+    assert study.labels == {"baseline": "b", "mine": "Mine"}
+    assert resolve_run(study, "quick", "mine").alpha == 0.3
+    assert resolve_run(study, "quick", "mine").backbone == study.run["backbone"]
+
+
+def test_worlds_may_be_trained_on_from_their_own_seeds():
+    world = QUICK["data"]["quick"]
+    worlds = {f"quick-w{n}": world | {"settings": world["settings"] | {"seed": n}} for n in (3, 4)}
+    study = _study(data=worlds, seeds="world")
+    assert study.repeats == 1
+    assert {(run.dataset, run.seed) for run in study.runs()} == {("quick-w3", 3), ("quick-w4", 4)}
+
+
+def test_own_parts_lie_beside_the_study():
+    study = _study(variants={"baseline": "b", "mine": {"metric_loss": "my_parts:MyLoss"}})
+    config = resolve_run(study, "quick", "mine")
+    assert config.metric_loss == "studies/quick/my_parts.py:MyLoss"
 
 
 def test_variants_win_over_the_study():
-    study = load_study(PRESETS["quick"])
+    study = load_study("quick")
     assert load_variants()["baseline"]["streams"] == "dual"
     config = resolve_run(study, "quick", "baseline", {"seed": 4})
     assert (config.streams, config.backbone, config.seed) == ("dual", "resnet18", 4)
@@ -111,62 +144,25 @@ def test_variants_win_over_the_study():
 
 @pytest.mark.parametrize("on", ["sysu", "regdb", "llcm", "full"])
 @pytest.mark.parametrize("name", ["components", "streams"])
-def test_an_experiment_is_put_on_other_data_with_its_recipe(name, on):
-    study = check_study("params.yaml", study_text_on(name, on))
-    experiment, place = load_study(PRESETS[name]), load_study(PRESETS[on])
-    assert (study.variants, study.seeds) == (experiment.variants, experiment.seeds)
+def test_a_study_is_put_on_other_data_with_its_recipe(name, on):
+    study, variants, place = study_on(name, on), load_study(name), load_study(on)
+    assert (study.variants, study.seeds) == (variants.variants, variants.seeds)
     assert (study.data, study.run, study.trials) == (place.data, place.run, place.trials)
-    assert study.name == f"{name}_{on}" and study_named(study.name) == study
-    assert experiment_of(study.name) == experiment_of(name) == name
-    assert experiment_of(on) == ""
+    assert (study.name, study.variants_of, study.data_of) == (f"{name}-{on}", name, on)
 
 
-@pytest.mark.parametrize(
-    ("name", "on", "words"),
-    [
-        ("quick", "sysu", "unknown experiment 'quick'"),
-        ("components", "sisu", "did you mean 'sysu'"),
-        ("components", "alpha", "unknown preset to put an experiment on"),
-        ("beyond", "sysu", "cameras of its own"),
-        ("length", "sysu", "lengths of its own training"),
-    ],
-)
-def test_what_cannot_be_put_on_other_data_is_refused(name, on, words):
-    with pytest.raises(ConfigError, match=words):
-        study_text_on(name, on)
+def test_unknown_names_are_named_with_the_nearest():
+    for call, words in (
+        (lambda: study_on("components", "sisu"), "did you mean 'sysu'"),
+        (lambda: load_study("componets"), "did you mean 'components'"),
+        (lambda: load_study(None), "unknown study 'None'"),
+        (lambda: find_study("quik"), "did you mean 'quick'"),
+        (lambda: find_run("quick-mscmnet-t0-s9"), "did you mean 'quick-mscmnet-t0-s"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            call()
 
 
-def test_notebook_parameters_are_checked_by_name():
-    namespace = {"imported": 1}
-    given = Parameters(namespace)
-    namespace.update(dataset="quick", variant="mscmnet", epochs=None, output=None, alpha=0.3)
-    config = given.run_config("output")
-    assert (config.alpha, config.epochs) == (0.3, load_study(PRESETS["quick"]).run["epochs"])
-    namespace["lerning_rate"] = 1
-    with pytest.raises(ConfigError, match="lerning_rate"):
-        given.run_config("output")
-    with pytest.raises(ConfigError, match="unknown parameter"):
-        given.take("dataset", "variant")
-
-
-def test_experiments_share_their_runs_and_leave_the_chosen_study_alone(tmp_path, monkeypatch):
-    chosen = (project_root() / "params.yaml").read_text()
-    seen = []
-    for path in ("presets", "dvc.yaml", "variants.yaml", "params.yaml", "mscm_lib"):
-        (tmp_path / path).symlink_to(project_root() / path)
-    (tmp_path / "params.yaml").unlink()
-    (tmp_path / "params.yaml").write_text(chosen)
-    monkeypatch.chdir(tmp_path)
-
-    def repro(command, cwd):
-        seen.append(load_study().name)
-        return SimpleNamespace(returncode=int(len(seen) == 2))
-
-    monkeypatch.setattr(pipeline.subprocess, "run", repro)
-    with pytest.raises(StudyError, match="experiment 'losses' stopped"):
-        experiments.run_experiments(["alpha", "losses"])
-    assert seen == ["alpha", "losses"]
-    assert (tmp_path / "params.yaml").read_text() == chosen
-    with pytest.raises(ConfigError, match="did you mean 'alpha'"):
-        experiments.run_experiments(["aplha"])
-    assert set(experiments.experiments()) < set(PRESETS)
+def test_a_run_is_found_by_its_name():
+    study, run = find_run("quick-mscmnet-t0-s1")
+    assert (study.name, run.variant, run.seed) == ("quick", "mscmnet", 1)

@@ -7,7 +7,12 @@ from safetensors import safe_open
 from mscm_lib.errors import CheckpointError
 from mscm_lib.training.state import FILE, Place, StateFolder, random_states, restore_random_states
 
-IDENTITY = {"parameters": {"seed": 0, "alpha": 0.05}, "code": "a", "data": "b", "device": "NVIDIA H200"}
+IDENTITY = {
+    "parameters": {"seed": 0, "alpha": 0.05},
+    "code": "a",
+    "data": "b",
+    "device": "NVIDIA H200",
+}
 
 
 def _folder(path, **changes):
