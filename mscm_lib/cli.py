@@ -9,13 +9,12 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mscm_lib import __version__
-from mscm_lib.arguments import Parser, known, there, whole
-from mscm_lib.errors import StudyError
-from mscm_lib.paths import project_root, resolve
+from mscm_lib.arguments import Parser, here, known, picture, there, whole
+from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.paths import absent, given, project_root, resolve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,32 +164,32 @@ def _index(options: argparse.Namespace) -> None:
     from mscm_lib.study.plan import planned
 
     config = RunConfig.from_mapping(planned(options.run, "evaluate"))
-    folder = options.out or Path("build/index") / options.run
+    folder = options.out or resolve(f"build/index/{options.run}")
     weights = resolve(f"runs/train/{options.run}/model.safetensors")
-    index = build_index(config, weights, resolve(folder), options.search, options.method)
-    print(f"{len(index):,} images of {config.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
+    index = build_index(config, weights, folder, options.search, options.method)
+    told = os.path.relpath(folder)
+    print(f"{len(index):,} images of {config.dataset}. Ask it: mscm search {told} IMAGE MODALITY")
 
 
-def _search(options: argparse.Namespace) -> None:
-    from mscm_lib.retrieval import Searcher
+def _search(options: argparse.Namespace) -> int:
+    from mscm_lib.retrieval.command import search
 
-    searcher = Searcher.open(options.folder)
-    matches = searcher.search(
-        options.image, options.modality, options.top, options.camera, options.identity
-    )
-    for match in matches:
-        rank = "left out" if match.excluded else f"{match.rank:8d}"
-        mark = {None: " ", True: "right", False: "wrong"}[match.right]
-        print(f"{rank}  {match.score:6.3f}  id {match.identity:<6} {match.path}  {mark}".rstrip())
-    if options.figure:
-        from mscm_lib.reports.figures import save
-        from mscm_lib.reports.ranked import ranked_figure
+    return search(
+        options.folder, options.image, options.modality, options.top, options.camera,
+        options.identity, options.figure,
+    )  # fmt: skip
 
-        title = f"{options.image.name} in {searcher.index.about['dataset']}"
-        drawn = ranked_figure(
-            searcher.pixels(options.image), matches, searcher.pictures(matches), title
-        )
-        save(options.figure, drawn, f"Ranked list for {options.image.name}.")
+
+def _export(options: argparse.Namespace) -> None:
+    weights = given(options.weights)
+    if not weights.is_file():
+        weights = resolve(f"runs/train/{options.weights}/model.safetensors")
+    if not weights.is_file():
+        raise ConfigError(f"{absent(options.weights)}; nor is it a finished run (no {weights})")
+    from mscm_lib.models.export import export_halves
+
+    for path in export_halves(weights, options.out, options.format, options.feature):
+        print(f"{path}: images (B, 3, H, W) -> {options.feature} features (B, C)")
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -301,15 +300,27 @@ def _parser() -> Parser:
         "--method", choices=["exact", "approximate"], default="exact",
         help="exact, or approximate for millions",
     )  # fmt: skip
-    index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")
-    search = add("search", _search, "rank a gallery index for one picture")
+    index.add_argument("--out", type=here, help="folder; build/index/<run> by default")
+    search = add("search", _search, "rank a gallery index for a picture, or several")
     search.add_argument("folder", type=there("folder"), help="what `mscm index` wrote")
-    search.add_argument("image", type=there("file"), help="a picture of a person")
+    search.add_argument(
+        "image", nargs="+", type=picture,
+        help="pictures of persons; - alone: their paths from standard input, a line each",
+    )  # fmt: skip
     search.add_argument("modality", choices=["visible", "infrared"], help="visible or infrared")
     search.add_argument("--top", type=whole(1), default=10, help="ranks wanted; 10 by default")
     search.add_argument("--camera", type=whole(1), help="of the picture: follow the camera rule")
     search.add_argument("--identity", type=whole(0), help="of the person: mark right and wrong")
-    search.add_argument("--figure", type=Path, help="draw the list into this PNG file")
+    search.add_argument("--figure", type=here, help="draw the list into this PNG file")
+    export = add("export", _export, "write a trained network for other programs, a file a modality")
+    export.add_argument("weights", help="a finished run, or its model.safetensors")
+    export.add_argument("out", type=here, help="folder for visible and infrared")
+    export.add_argument(
+        "--format", choices=["onnx", "pt2"], default="onnx", help="onnx, or pt2 of torch.export"
+    )
+    export.add_argument(
+        "--feature", choices=["neck", "pooled"], default="neck", help="neck, or pooled"
+    )
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
     )
@@ -321,7 +332,7 @@ def _parser() -> Parser:
     enter.add_argument("root", type=there("folder"), help="its folder")
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
     emulate.add_argument("name", choices=[*LICENSED, "table"], help="the layout")
-    emulate.add_argument("root", type=Path, help="a new folder")
+    emulate.add_argument("root", type=here, help="a new folder")
     emulate.add_argument("--data", help="of a study: a table is laid out as its settings there say")
     emulate.add_argument(
         "--scale",

@@ -17,8 +17,8 @@ from mscm_lib.data.packed import PackedImages
 from mscm_lib.data.tables import ImageTable, Modality
 from mscm_lib.errors import ProtocolError
 from mscm_lib.hardware import Hardware
-from mscm_lib.metrics.usable import check_usable
-from mscm_lib.models import MSCMNet
+from mscm_lib.models import Embedding, MSCMNet
+from mscm_lib.usable import check_usable
 
 FEATURES = ("pooled", "neck")
 Transform = Callable[[Tensor], Tensor]
@@ -51,8 +51,7 @@ class Embeddings:
 
     def with_mix(self, weight: float) -> Embeddings:
         """With the feature "mix": its cosine is ``weight`` · neck + (1 - ``weight``) · pooled."""
-        neck, pooled = self.features["neck"], self.features["pooled"]
-        mix = torch.cat([weight**0.5 * neck, (1 - weight) ** 0.5 * pooled], dim=1)
+        mix = Embedding(self.features["pooled"], self.features["neck"]).mix(weight)
         return Embeddings(self.table, {**self.features, "mix": mix})
 
     def of(self, table: ImageTable, feature: str) -> Tensor:

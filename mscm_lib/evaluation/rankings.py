@@ -15,7 +15,7 @@ from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.metrics import RankMetrics, rank_metrics, rerank
 from mscm_lib.metrics.arithmetic import full_precision
 from mscm_lib.metrics.inference import bootstrap_over_identities
-from mscm_lib.metrics.protocols import ProtocolName
+from mscm_lib.protocols import ProtocolName
 
 RANKS = (1, 5, 10, 20)
 Scorings = Mapping[str, tuple[str, ...]]

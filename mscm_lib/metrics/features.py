@@ -28,9 +28,9 @@ from mscm_lib.metrics.arithmetic import (
 )
 from mscm_lib.metrics.counting import RightAnswers, Tally, exclude
 from mscm_lib.metrics.labels import IntArray, Labels, OwnPairs
-from mscm_lib.metrics.protocols import ProtocolName
 from mscm_lib.metrics.rankings import RankMetrics, RankTable
-from mscm_lib.metrics.usable import check_usable
+from mscm_lib.protocols import ProtocolName
+from mscm_lib.usable import check_usable
 
 Metric = Literal["cosine", "euclidean"]
 Features = npt.NDArray[Any] | Tensor

@@ -14,7 +14,7 @@ from mscm_lib.errors import ProtocolError
 from mscm_lib.metrics.arithmetic import full_precision
 from mscm_lib.metrics.labels import IntArray
 from mscm_lib.metrics.rerank_neighbours import find_neighbours, pair_distances
-from mscm_lib.metrics.usable import check_usable
+from mscm_lib.usable import check_usable
 
 OVERLAP_ELEMENTS = 1 << 17  # pairs of weights compared at a time: as many as a cache holds
 
