@@ -83,7 +83,11 @@ def test_papermill_itself_ends_with_one_line_of_ours(tmp_path):
     cells = ["from mscm_lib.study.notebook import Parameters\ngiven = Parameters(globals())"]
     cells += ["seed = 1", 'given.take("seed")']
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     notebook.cells[1].metadata["tags"] = ["parameters"]
     nbformat.write(notebook, tmp_path / "in.ipynb")
     program = Path(sys.executable).parent / "papermill"
