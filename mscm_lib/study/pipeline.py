@@ -90,6 +90,7 @@ def _repro_share(worker: int, names: Sequence[str], jobs: int) -> int:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="backslashreplace",
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
