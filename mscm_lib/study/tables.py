@@ -88,8 +88,8 @@ def write_tables(name: str) -> None:
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row a variant and search: mean and standard deviation over runs, in percent.
 
-    Worlds of one benchmark (``lab-w0``, ``lab-w1``, …) are runs of it. Only the reported feature counts here (see `RunConfig.feature`); the others stand in
-    ``metrics.csv``.
+    Worlds of one benchmark (``lab-w0``, ``lab-w1``, …) are runs of it. Only the reported feature
+    counts here (see `RunConfig.feature`); the others stand in ``metrics.csv``.
     """
     reported = metrics[metrics["reported"]]
     benchmark = reported["dataset"].map(benchmark_of).rename("benchmark")
