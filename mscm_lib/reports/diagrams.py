@@ -236,7 +236,7 @@ def pipeline() -> str:
 
     Every stage but the first two depends on both of them; those arrows are one.
     """
-    stages = {}
+    stages: dict[str, Any] = {}
     for path in ("dvc.yaml", "studies/quick/dvc.yaml"):
         stages |= yaml.safe_load(resolve(path).read_text(encoding="utf-8"))["stages"]
     reads = {name: stage.get("do", stage)["deps"] for name, stage in stages.items()}
