@@ -234,7 +234,7 @@ def qct(pairing: str = "cross") -> str:
 def pipeline() -> str:
     """The stages, what each writes, and who reads it, as ``dvc.yaml`` and a study's file have it.
 
-    Every stage but the first two depends on both of them; those arrows are one.
+    All later stages depend on digests of code and on the plan or the study's file: one arrow.
     """
     stages: dict[str, Any] = {}
     for path in ("dvc.yaml", "studies/quick/dvc.yaml"):
