@@ -32,7 +32,7 @@ LEFT_OUT = tuple(
     for name in (
         *("config", "settings", "errors", "files", "paths", "provenance", "code_fingerprint"),
         *("study.settings", "study.reading", "study.plan", "study.code", "study.notebook"),
-        *("study.prepare", "study.stages", "study.execute", "arguments", "own_parts", "own_checks"),
+        *("study.prepare", "study.stages", "study.execute"),
     )
 )
 Fingerprint = dict[str, str]
