@@ -51,7 +51,7 @@ def told(study: str) -> str:
 
 def _trained(text: str) -> pd.DataFrame:
     """The reported figures of every trained network, a row a run and search."""
-    table = pd.read_csv(io.StringIO(text)).fillna({"scoring": ""})
+    table = pd.read_csv(io.StringIO(text), dtype={"scoring": "string"}).fillna({"scoring": ""})
     bounds = [f"{m}{end}" for m in _MEASURES.values() for end in ("", "_low", "_high")]
     return table[(table["kind"] == "trained") & table["reported"]][[*_KEY, *bounds]]
 
