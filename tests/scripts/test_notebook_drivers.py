@@ -1,6 +1,7 @@
 """Merges and diffs of notebooks: by cells where nbdime can, as text where not, and nothing is lost."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -34,8 +35,10 @@ def _nbdime(clone, code):
     folder = clone.folder / ".venv" / "bin"
     folder.mkdir(parents=True)
     (folder / "git-nbmergedriver").touch()
-    stub = f"#!{sys.executable} -IS\nimport sys\nout = sys.argv[5]\n{code}\n"
-    (folder / "python").write_text(stub)
+    stub = folder / "stub.py"
+    stub.write_text(f"import sys\nout = sys.argv[5]\n{code}\n")
+    call = shlex.join([sys.executable, "-IS", str(stub)])  # a shebang's path may hold no blank
+    (folder / "python").write_text(f'#!/bin/sh\nexec {call} "$@"\n')
     (folder / "python").chmod(0o755)
 
 
