@@ -203,6 +203,19 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0 if diagnosis.healthy else 1
 
 
+def _audit(options: argparse.Namespace) -> int:
+    from mscm_lib.evaluation.audit import audit_file
+    from mscm_lib.files import write_text
+
+    found = audit_file(
+        options.features, options.dataset, options.claim, options.search, options.steps
+    )
+    if options.out:
+        write_text(options.out, found.table.to_csv(index=False, float_format="%.6f"))
+    print(found.render())
+    return 0 if len(found.reproducing) else 1
+
+
 def _emulate(options: argparse.Namespace) -> None:
     from mscm_lib.data.emulate import emulate
 
@@ -316,6 +329,23 @@ def _parser() -> Parser:
     doctor.add_argument("name", choices=[*LICENSED, "table", "generated"], help="its layout")
     doctor.add_argument("root", type=there("folder", "file"), help="its folder, or its table")
     doctor.add_argument("--data", help="of a study: a table is read as its settings there say")
+    audit = add(
+        "audit", _audit, "find the way of scoring that gives a claimed figure, from its features",
+        "Exit status: 0 where some way reproduces the claim, 1 where none does.",
+    )  # fmt: skip
+    audit.add_argument(
+        "features", type=there("file"), help=".npz, .mat or .safetensors, with paths"
+    )
+    audit.add_argument("dataset", help="of the plan, such as quick, or a dataset's folder")
+    audit.add_argument(
+        "--claim", nargs="+", required=True, metavar="FIGURE=PERCENT",
+        help="as printed, such as rank1=61.5 map=58.25; also rank5, rank10, rank20, minp",
+    )  # fmt: skip
+    audit.add_argument("--search", help="that the claim is of; any of the dataset's by default")
+    audit.add_argument(
+        "--steps", type=whole(1), default=2, help="choices off the plain way; 2 at most by default"
+    )
+    audit.add_argument("--out", type=Path, help="write all ways and their figures to this CSV file")
     enter = add("enter", _enter, "take a real dataset into the study: look it over, track it")
     enter.add_argument("name", choices=LICENSED, help="its layout")
     enter.add_argument("root", type=there("folder"), help="its folder")
