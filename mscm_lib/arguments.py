@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -66,6 +67,14 @@ def whole(least: int) -> Callable[[str], int]:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, {least} or more")
 
     return read
+
+
+def share(text: str) -> float:
+    """A reader of numbers from 0 to below 1."""
+    with suppress(ValueError):
+        if 0 <= float(text) < 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to below 1")
 
 
 def known(check: Callable[[str], object]) -> Callable[[str], str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mscm_lib import __version__
-from mscm_lib.arguments import Parser, known, there, whole
+from mscm_lib.arguments import Parser, known, share, there, whole
 from mscm_lib.errors import StudyError
 from mscm_lib.paths import project_root, resolve
 
@@ -167,7 +167,10 @@ def _index(options: argparse.Namespace) -> None:
     config = RunConfig.from_mapping(planned(options.run, "evaluate"))
     folder = options.out or Path("build/index") / options.run
     weights = resolve(f"runs/train/{options.run}/model.safetensors")
-    index = build_index(config, weights, resolve(folder), options.search, options.method)
+    index = build_index(
+        config, weights, resolve(folder), options.search, options.method,
+        false_match=options.false_match,
+    )  # fmt: skip
     print(f"{len(index):,} images of {config.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
 
 
@@ -178,6 +181,11 @@ def _search(options: argparse.Namespace) -> None:
     matches = searcher.search(
         options.image, options.modality, options.top, options.camera, options.identity
     )
+    if options.decide:
+        matches = searcher.decided(matches, options.modality, options.camera)
+        if not matches:
+            print("nobody here")
+            return
     for match in matches:
         rank = "left out" if match.excluded else f"{match.rank:8d}"
         mark = {None: " ", True: "right", False: "wrong"}[match.right]
@@ -314,6 +322,10 @@ def _parser() -> Parser:
         "--method", choices=["exact", "approximate"], default="exact",
         help="exact, or approximate for millions",
     )  # fmt: skip
+    index.add_argument(
+        "--false-match", type=share, default=0.001,
+        help="of pairs of different people, the share that `mscm search --decide` may take for one",
+    )  # fmt: skip
     index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")
     search = add("search", _search, "rank a gallery index for one picture")
     search.add_argument("folder", type=there("folder"), help="what `mscm index` wrote")
@@ -322,6 +334,10 @@ def _parser() -> Parser:
     search.add_argument("--top", type=whole(1), default=10, help="ranks wanted; 10 by default")
     search.add_argument("--camera", type=whole(1), help="of the picture: follow the camera rule")
     search.add_argument("--identity", type=whole(0), help="of the person: mark right and wrong")
+    search.add_argument(
+        "--decide", action="store_true",
+        help="list only who counts as the same person; the answer may be: nobody here",
+    )  # fmt: skip
     search.add_argument("--figure", type=Path, help="draw the list into this PNG file")
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"

@@ -20,6 +20,7 @@ from mscm_lib.data.tables import ImageTable, Modality
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.evaluation.embedding import Embeddings, embed_table
 from mscm_lib.evaluation.run import load_run_network
+from mscm_lib.evaluation.verification import FALSE_MATCH, run_thresholds
 from mscm_lib.files import atomic_path, file_digest
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.models import MSCMNet
@@ -27,6 +28,7 @@ from mscm_lib.models.weights import load_network
 from mscm_lib.paths import resolve
 from mscm_lib.retrieval.gallery import AGAIN, GalleryIndex, Match
 from mscm_lib.retrieval.neighbours import Method
+from mscm_lib.thresholds import Thresholds
 
 WEIGHTS = "model.safetensors"
 
@@ -38,6 +40,7 @@ def build_index(
     search: str | None = None,
     method: Method = "exact",
     progress: bool = True,
+    false_match: float = FALSE_MATCH,
 ) -> GalleryIndex:
     """Embed every image that a search's gallery may hold, and keep it with the network.
 
@@ -48,10 +51,11 @@ def build_index(
         search: one of the dataset's searches; None: the first.
         method: "exact", or "approximate" for a graph that may miss neighbours.
         progress: show a bar.
+        false_match: share of pairs of different people that `Searcher.decided` may take for one.
 
     Raises:
         CheckpointError: the weights belong to another dataset, split or number of identities.
-        ConfigError: no such search or method.
+        ConfigError: no such search or method, or a share that is none.
         DataError: the packed images are missing or damaged.
     """
     packed = open_packed(resolve(config.data_folder))
@@ -61,6 +65,7 @@ def build_index(
     split = config.trial if len(packed.dataset.training_trials) > 1 else None
     table = packed.dataset.gallery_pool(search, split)
     found = embed_table(net, packed.images, table, hardware=hardware, progress=progress)
+    thresholds = run_thresholds(net, packed, config, hardware, false_match, progress)
     about = {
         "dataset": config.dataset,
         "dataset_fingerprint": packed.images.fingerprint,
@@ -71,6 +76,7 @@ def build_index(
         "height": config.height,
         "width": config.width,
         "weights": file_digest(weights),
+        "thresholds": thresholds and thresholds.as_dict(),
     }
     features = _feature(found, about)
     index = GalleryIndex.build(table, features, packed.dataset.protocol, method, about)
@@ -146,6 +152,32 @@ class Searcher:
         return self.index.search(self.embed(self.pixels(image), modality), k, cameras, identities)[
             0
         ]
+
+    def decided(
+        self, matches: Sequence[Match], modality: Modality, camera: int | None = None
+    ) -> list[Match]:
+        """Those of a search's matches that count as the person asked for; none: nobody here.
+
+        Images that the camera rule leaves out are left out, and so are images of the query's own
+        modality, for which no threshold is known.
+
+        Raises:
+            DataError: the index holds no thresholds.
+        """
+        thresholds = Thresholds.from_dict(self.index.about.get("thresholds"))
+        other = {
+            path
+            for path, infrared in zip(
+                self.index.table.paths, self.index.table.infrared, strict=True
+            )
+            if infrared != (modality == "infrared")
+        }
+        found = []
+        for match in matches:
+            pair = (camera, match.camera) if modality == "infrared" else (match.camera, camera)
+            if match.path in other and not match.excluded and match.score >= thresholds.of(*pair):
+                found.append(match)
+        return found
 
     def pictures(self, matches: Sequence[Match]) -> list[npt.NDArray[np.uint8]]:
         """(H, W, 3) pixels of matches, from the packed dataset.

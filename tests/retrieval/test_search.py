@@ -1,5 +1,7 @@
 """A run's index with its network: the same features, whoever asks."""
 
+import json
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -75,3 +77,31 @@ def test_the_picture_shows_each_match(folder, packed):
     assert sum("left out" in t for t in titles) == sum(m.excluded for m in matches)
     with pytest.raises(ProtocolError, match="0 matches"):
         ranked_figure(pixels, [], [], "none")
+
+
+def test_only_matches_at_their_threshold_are_the_person(folder, packed, tmp_path, capsys):
+    asked = packed.dataset.query()[:1]
+    (pixels,) = packed.images.read(packed.images.rows(asked.paths))
+    Image.fromarray(pixels).save(tmp_path / "person.png")
+    line = ["search", str(folder), str(tmp_path / "person.png"), "infrared", "--decide"]
+    searcher = Searcher.open(folder)
+    matches = searcher.search(tmp_path / "person.png", "infrared", camera=3)
+    known = searcher.index.about["thresholds"]
+
+    def told(anywhere, pairs):
+        record = json.loads((folder / "index.json").read_text())
+        record["about"]["thresholds"] = {**known, "anywhere": anywhere, "pairs": pairs}
+        (folder / "index.json").write_text(json.dumps(record))
+
+    counted = [match for match in matches if not match.excluded]
+    middle = counted[4].score
+    told(middle, {})
+    assert cli.main(line) == 0
+    assert len(capsys.readouterr().out.splitlines()) == sum(
+        match.score >= middle for match in searcher.search(tmp_path / "person.png", "infrared")
+    )
+    told(-1.0, {f"3-{camera}": 2.0 for camera in (1, 2, 4, 5)})
+    assert cli.main([*line, "--camera", "3"]) == 0
+    assert capsys.readouterr().out == "nobody here\n"
+    assert cli.main(line) == 0  # of a camera that is not known
+    assert len(capsys.readouterr().out.splitlines()) == 10
