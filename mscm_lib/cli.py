@@ -211,6 +211,26 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0 if diagnosis.healthy else 1
 
 
+def _across(options: argparse.Namespace) -> None:
+    from mscm_lib.config import RunConfig
+    from mscm_lib.evaluation.across import evaluate_across, matrix
+    from mscm_lib.files import write_text
+    from mscm_lib.study.plan import planned
+
+    runs = {
+        name: (
+            RunConfig.from_mapping(planned(name, "evaluate")),
+            resolve(f"runs/train/{name}/model.safetensors"),
+        )
+        for name in options.runs
+    }
+    found = evaluate_across(runs, options.on)
+    if options.out:
+        write_text(options.out, found.to_csv(index=False, float_format="%.6f"))
+    for figure, title in (("rank1", "Rank 1"), ("mean_ap", "mAP")):
+        print(f"{title}, %: trained on (row) and tested on (column)\n{matrix(found, figure)}\n")
+
+
 def _audit(options: argparse.Namespace) -> int:
     from mscm_lib.evaluation.audit import audit_file
     from mscm_lib.files import write_text
@@ -345,6 +365,16 @@ def _parser() -> Parser:
     doctor.add_argument("name", choices=[*LICENSED, "table", "generated"], help="its layout")
     doctor.add_argument("root", type=there("folder", "file"), help="its folder, or its table")
     doctor.add_argument("--data", help="of a study: a table is read as its settings there say")
+    across = add(
+        "across", _across, "test finished runs on datasets that they were not trained on",
+        "Everything else refuses weights of another dataset; here they are asked for by name.",
+    )  # fmt: skip
+    across.add_argument("runs", nargs="+", type=known(_a_run), help="such as quick-mscmnet-t0-s0")
+    across.add_argument(
+        "--on", nargs="+", required=True, metavar="DATASET",
+        help="packed datasets of the plan, or their folders",
+    )  # fmt: skip
+    across.add_argument("--out", type=Path, help="write all figures to this CSV file")
     audit = add(
         "audit", _audit, "find the way of scoring that gives a claimed figure, from its features",
         "Exit status: 0 where some way reproduces the claim, 1 where none does.",

@@ -187,17 +187,21 @@ def audit_file(
     return audit(dataset, read_features(file, dataset), read, search, steps)
 
 
+def packed_folder(where: str) -> Path | None:
+    """The packed arrays of the plan's dataset of that name, or in that folder, if they are there."""
+    places = (resolve(f"data/packed/{where}"), given(where))
+    return next((folder for folder in places if (folder / MANIFEST).is_file()), None)
+
+
 def find_dataset(where: str) -> ReidDataset:
     """The dataset of the plan, or of a packed folder, or of a folder laid out as it was released.
 
     Raises:
         DataError: it is none of these, or cannot be read.
     """
-    places = [resolve(f"data/packed/{where}"), given(where)]
-    for folder in places:
-        if (folder / MANIFEST).is_file():
-            return dataset_from_manifest(read_manifest(folder), folder)
-    folder = places[-1]
+    if packed := packed_folder(where):
+        return dataset_from_manifest(read_manifest(packed), packed)
+    folder = given(where)
     if not folder.is_dir():
         raise DataError(f"{absent(where, 'folder')}; nor is it a packed dataset of the plan")
     held = held_by(folder)

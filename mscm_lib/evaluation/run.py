@@ -84,7 +84,7 @@ def evaluate_run(
     if config.feature == "mix":
         found = found.with_mix(config.mix_weight)
     people = people_tested(packed.dataset, config)
-    verification = thresholds and error_rates(thresholds, found, people, config.feature)
+    verification = error_rates(thresholds, found, people, config.feature) if thresholds else None
     return _write(Path(output), figures, embedded, packed.images.fingerprint, verification)
 
 
