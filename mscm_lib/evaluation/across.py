@@ -11,8 +11,8 @@ import pandas as pd
 from mscm_lib.config import RunConfig
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.errors import CheckpointError, DataError
-from mscm_lib.evaluation.audit import packed_folder
 from mscm_lib.evaluation.embedding import embed_table
+from mscm_lib.evaluation.feature_files import packed_folder
 from mscm_lib.evaluation.rankings import rank_all
 from mscm_lib.evaluation.run import images_to_embed, load_run_network
 from mscm_lib.hardware import Hardware, choose_hardware

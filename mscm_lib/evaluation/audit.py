@@ -14,15 +14,11 @@ from torch.nn import functional
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.base import check as check_choice
-from mscm_lib.data.datasets import dataset_from_manifest, open_dataset
-from mscm_lib.data.packed_images import MANIFEST, read_manifest
-from mscm_lib.data.recognise import held_by
 from mscm_lib.errors import ConfigError, DataError, StudyError
 from mscm_lib.evaluation.embedding import Embeddings
-from mscm_lib.evaluation.feature_files import read_features
+from mscm_lib.evaluation.feature_files import find_dataset, read_features
 from mscm_lib.evaluation.rankings import Trial, rank_search, trials
 from mscm_lib.metrics import PROTOCOLS
-from mscm_lib.paths import absent, given, resolve
 
 FIGURES = {"rank1": "rank1", "rank5": "rank5", "rank10": "rank10", "rank20": "rank20",
            "map": "mean_ap", "minp": "mean_inp"}  # fmt: skip
@@ -185,32 +181,6 @@ def audit_file(
     read = [Claimed.read(claim) for claim in claims]
     dataset = find_dataset(where)
     return audit(dataset, read_features(file, dataset), read, search, steps)
-
-
-def packed_folder(where: str) -> Path | None:
-    """The packed arrays of the plan's dataset of that name, or in that folder, if they are there."""
-    places = (resolve(f"data/packed/{where}"), given(where))
-    return next((folder for folder in places if (folder / MANIFEST).is_file()), None)
-
-
-def find_dataset(where: str) -> ReidDataset:
-    """The dataset of the plan, or of a packed folder, or of a folder laid out as it was released.
-
-    Raises:
-        DataError: it is none of these, or cannot be read.
-    """
-    if packed := packed_folder(where):
-        return dataset_from_manifest(read_manifest(packed), packed)
-    folder = given(where)
-    if not folder.is_dir():
-        raise DataError(f"{absent(where, 'folder')}; nor is it a packed dataset of the plan")
-    held = held_by(folder)
-    if len(held) != 1:
-        raise DataError(
-            f"{folder}: expected SYSU-MM01, RegDB or LLCM as released, or packed arrays; see: "
-            "mscm doctor --help"
-        )
-    return open_dataset(held[0], folder)
 
 
 def _kinds(embeddings: Embeddings) -> dict[bool, Embeddings]:

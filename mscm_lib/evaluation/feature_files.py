@@ -1,4 +1,4 @@
-"""Features that anybody computed, read from one file with the paths of their images."""
+"""Features that anybody computed, from one file with their images' paths, and their dataset."""
 
 from __future__ import annotations
 
@@ -14,13 +14,43 @@ from safetensors import SafetensorError, safe_open
 
 from mscm_lib.config import unknown_key
 from mscm_lib.data.base import ReidDataset
+from mscm_lib.data.datasets import dataset_from_manifest, open_dataset
+from mscm_lib.data.packed_images import MANIFEST, read_manifest
+from mscm_lib.data.recognise import held_by
 from mscm_lib.data.tables import IntArray
 from mscm_lib.errors import DataError
 from mscm_lib.evaluation.cache import PATHS_FILE
 from mscm_lib.evaluation.embedding import Embeddings
+from mscm_lib.paths import absent, given, resolve
 
 PATHS = "paths"
 _TEXT = f"save {PATHS!r} as plain text: np.array(paths, dtype=str)"
+
+
+def packed_folder(where: str) -> Path | None:
+    """The packed arrays of the plan's dataset of that name, or in that folder, if they are there."""
+    places = (resolve(f"data/packed/{where}"), given(where))
+    return next((folder for folder in places if (folder / MANIFEST).is_file()), None)
+
+
+def find_dataset(where: str) -> ReidDataset:
+    """The dataset of the plan, or of a packed folder, or of a folder laid out as it was released.
+
+    Raises:
+        DataError: it is none of these, or cannot be read.
+    """
+    if packed := packed_folder(where):
+        return dataset_from_manifest(read_manifest(packed), packed)
+    folder = given(where)
+    if not folder.is_dir():
+        raise DataError(f"{absent(where, 'folder')}; nor is it a packed dataset of the plan")
+    held = held_by(folder)
+    if len(held) != 1:
+        raise DataError(
+            f"{folder}: expected SYSU-MM01, RegDB or LLCM as released, or packed arrays; see: "
+            "mscm doctor --help"
+        )
+    return open_dataset(held[0], folder)
 
 
 def read_features(file: Path, dataset: ReidDataset) -> Embeddings:

@@ -8,9 +8,9 @@ from scipy.io import savemat
 
 from mscm_lib import cli
 from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.evaluation.audit import Claimed, audit, find_dataset
+from mscm_lib.evaluation.audit import Claimed, audit
 from mscm_lib.evaluation.embedding import Embeddings
-from mscm_lib.evaluation.feature_files import read_features
+from mscm_lib.evaluation.feature_files import find_dataset, read_features
 from tests.metrics.dense_rerank import dense_rerank, squared_distances
 from tests.metrics.reference import reference_metrics
 
