@@ -1,43 +1,45 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-BIN := .venv/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Finds or makes the environment, and runs a command in it.
+IN := bash scripts/setup.sh
+LINT := ruff check . && ruff format --check . && mypy
 STUDY ?= quick
 ON ?=
-JOBS ?= 1
+JOBS ?= 0
+WORKERS ?= 2
 
 .PHONY: help setup study preset experiments rehearse book test lint lab lock clean distclean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: ## uv, .venv, kernel, git drivers (every other target does this by itself)
-	@bash scripts/setup.sh
+setup: ## the environment and git's drivers (every other target does this by itself)
+	@$(IN)
 
-study: setup ## make a study: train, evaluate, tables, figures, pages (STUDY=components ON=sysu JOBS=2)
-	@mscm study $(STUDY) $(if $(ON),--on $(ON)) --jobs $(JOBS)
+study: ## make a study: train, evaluate, tables, figures, pages (STUDY=components ON=sysu JOBS=2)
+	@$(IN) mscm study $(STUDY) $(if $(ON),--on $(ON)) --jobs $(JOBS)
 
 preset experiments:
 	@echo "make $@ is now: make study STUDY=$(or $(PRESET),$(EXPERIMENT),quick)$(if $(ON), ON=$(ON))"; exit 2
 
-rehearse: setup ## run the paper's three studies on miniature emulated trees
-	@mscm rehearse
+rehearse: ## run the paper's three studies on miniature emulated trees
+	@$(IN) mscm rehearse
 
-book: setup ## a static site of all notebooks, with search: build/book/html/index.html
-	@mscm book
+book: ## a static site of all notebooks, with search: build/book/html/index.html
+	@$(IN) mscm book
 
-test: setup ## lint, types and the whole test suite
-	@bash scripts/test.sh
+test: ## lint, types and the whole test suite
+	@$(IN) bash -c '$(LINT) && pytest -n $(WORKERS)'
 
-lint: setup ## ruff (library and notebooks) and mypy
-	@ruff check . && ruff format --check . && mypy
+lint: ## ruff (library and notebooks) and mypy
+	@$(IN) bash -c '$(LINT)'
 
-lab: setup ## read and run the notebooks in JupyterLab
-	@jupyter lab notebooks
+lab: ## read and run the notebooks in JupyterLab
+	@$(IN) jupyter lab notebooks
 
-lock: setup ## compile requirements.lock and environment.yml from pyproject.toml
-	@bash scripts/lock.sh
+lock: ## compile requirements.lock from pyproject.toml
+	@$(IN) bash scripts/lock.sh
 
 clean: ## remove what can be made again: build/, runs/, packed data, DVC's cache
 	rm -rf build runs data/packed .dvc/cache .dvc/tmp

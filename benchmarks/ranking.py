@@ -18,7 +18,7 @@ import numpy.typing as npt
 from common import record_row, summary
 
 from mscm_lib.metrics import rank_metrics
-from mscm_lib.metrics.protocols import SHARED_PLACE
+from mscm_lib.protocols import SHARED_PLACE
 
 PEOPLE, TRIALS, DIMENSIONS, MAX_RANK = 96, 10, 64, 20
 QUERIES = {3: 1883, 6: 1920}  # images by camera

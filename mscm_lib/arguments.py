@@ -42,9 +42,9 @@ class Parser(argparse.ArgumentParser):
 
     def _named(self, given: Sequence[str]) -> Parser:
         """The parser of the command that is given, else this one."""
-        commands = next(a for a in self._actions if isinstance(a.choices, dict))
-        found: Parser = commands.choices.get(given[0], self) if given else self
-        return found
+        choices = [action.choices for action in self._actions]
+        commands = next(each for each in choices if isinstance(each, dict))
+        return commands.get(given[0], self) if given else self
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is, and end."""
@@ -100,3 +100,13 @@ def there(*kinds: str) -> Callable[[str], Path]:
         return path
 
     return read
+
+
+def picture(text: str) -> str:
+    """A reader of the path of a file that exists, or "-" for standard input."""
+    return text if text == "-" else str(there("file")(text))
+
+
+def here(text: str) -> Path:
+    """A reader of paths to write to: from the working folder."""
+    return Path.cwd() / Path(text).expanduser()

@@ -9,13 +9,12 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mscm_lib import __version__
-from mscm_lib.arguments import Parser, known, share, there, whole
-from mscm_lib.errors import StudyError
-from mscm_lib.paths import project_root, resolve
+from mscm_lib.arguments import Parser, here, known, picture, share, there, whole
+from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.paths import absent, given, project_root, resolve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,40 +164,34 @@ def _index(options: argparse.Namespace) -> None:
     from mscm_lib.study.plan import planned
 
     config = RunConfig.from_mapping(planned(options.run, "evaluate"))
-    folder = options.out or Path("build/index") / options.run
+    folder = options.out or resolve(f"build/index/{options.run}")
     weights = resolve(f"runs/train/{options.run}/model.safetensors")
     index = build_index(
-        config, weights, resolve(folder), options.search, options.method,
-        false_match=options.false_match,
-    )  # fmt: skip
-    print(f"{len(index):,} images of {config.dataset}. Ask it: mscm search {folder} IMAGE MODALITY")
-
-
-def _search(options: argparse.Namespace) -> None:
-    from mscm_lib.retrieval import Searcher
-
-    searcher = Searcher.open(options.folder)
-    matches = searcher.search(
-        options.image, options.modality, options.top, options.camera, options.identity
+        config, weights, folder, options.search, options.method, false_match=options.false_match
     )
-    if options.decide:
-        matches = searcher.decided(matches, options.modality, options.camera)
-        if not matches:
-            print("nobody here")
-            return
-    for match in matches:
-        rank = "left out" if match.excluded else f"{match.rank:8d}"
-        mark = {None: " ", True: "right", False: "wrong"}[match.right]
-        print(f"{rank}  {match.score:6.3f}  id {match.identity:<6} {match.path}  {mark}".rstrip())
-    if options.figure:
-        from mscm_lib.reports.figures import save
-        from mscm_lib.reports.ranked import ranked_figure
+    told = os.path.relpath(folder)
+    print(f"{len(index):,} images of {config.dataset}. Ask it: mscm search {told} IMAGE MODALITY")
 
-        title = f"{options.image.name} in {searcher.index.about['dataset']}"
-        drawn = ranked_figure(
-            searcher.pixels(options.image), matches, searcher.pictures(matches), title
-        )
-        save(options.figure, drawn, f"Ranked list for {options.image.name}.")
+
+def _search(options: argparse.Namespace) -> int:
+    from mscm_lib.retrieval.command import search
+
+    return search(
+        options.folder, options.image, options.modality, options.top, options.camera,
+        options.identity, options.figure, options.decide,
+    )  # fmt: skip
+
+
+def _export(options: argparse.Namespace) -> None:
+    weights = given(options.weights)
+    if not weights.is_file():
+        weights = resolve(f"runs/train/{options.weights}/model.safetensors")
+    if not weights.is_file():
+        raise ConfigError(f"{absent(options.weights)}; nor is it a finished run (no {weights})")
+    from mscm_lib.models.export import export_halves
+
+    for path in export_halves(weights, options.out, options.format, options.feature):
+        print(f"{path}: images (B, 3, H, W) -> {options.feature} features (B, C)")
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -298,7 +291,7 @@ def _parser() -> Parser:
     study.add_argument(
         "--on", type=known(_a_study), help="put its variants on another study's data"
     )
-    study.add_argument("--jobs", type=whole(1), default=1, help="runs at a time")
+    study.add_argument("--jobs", type=whole(0), default=0, help="runs at a time; 0: as many as fit")
     check = add("check", _check, "look a study file over: its runs, and what they would cost")
     check.add_argument("file", type=there("file"), help="such as studies/quick/study.yaml")
     add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
@@ -346,10 +339,13 @@ def _parser() -> Parser:
         "--false-match", type=share, default=0.001,
         help="of pairs of different people, the share that `mscm search --decide` may take for one",
     )  # fmt: skip
-    index.add_argument("--out", type=Path, help="folder; build/index/<run> by default")
-    search = add("search", _search, "rank a gallery index for one picture")
+    index.add_argument("--out", type=here, help="folder; build/index/<run> by default")
+    search = add("search", _search, "rank a gallery index for a picture, or several")
     search.add_argument("folder", type=there("folder"), help="what `mscm index` wrote")
-    search.add_argument("image", type=there("file"), help="a picture of a person")
+    search.add_argument(
+        "image", nargs="+", type=picture,
+        help="pictures of persons; - alone: their paths from standard input, a line each",
+    )  # fmt: skip
     search.add_argument("modality", choices=["visible", "infrared"], help="visible or infrared")
     search.add_argument("--top", type=whole(1), default=10, help="ranks wanted; 10 by default")
     search.add_argument("--camera", type=whole(1), help="of the picture: follow the camera rule")
@@ -358,7 +354,16 @@ def _parser() -> Parser:
         "--decide", action="store_true",
         help="list only who counts as the same person; the answer may be: nobody here",
     )  # fmt: skip
-    search.add_argument("--figure", type=Path, help="draw the list into this PNG file")
+    search.add_argument("--figure", type=here, help="draw the list into this PNG file")
+    export = add("export", _export, "write a trained network for other programs, a file a modality")
+    export.add_argument("weights", help="a finished run, or its model.safetensors")
+    export.add_argument("out", type=here, help="folder for visible and infrared")
+    export.add_argument(
+        "--format", choices=["onnx", "pt2"], default="onnx", help="onnx, or pt2 of torch.export"
+    )
+    export.add_argument(
+        "--feature", choices=["neck", "pooled"], default="neck", help="neck, or pooled"
+    )
     doctor = add(
         "doctor", _doctor, "look a dataset over: what is there, what is broken, what to do"
     )
@@ -374,7 +379,7 @@ def _parser() -> Parser:
         "--on", nargs="+", required=True, metavar="DATASET",
         help="packed datasets of the plan, or their folders",
     )  # fmt: skip
-    across.add_argument("--out", type=Path, help="write all figures to this CSV file")
+    across.add_argument("--out", type=here, help="write all figures to this CSV file")
     audit = add(
         "audit", _audit, "find the way of scoring that gives a claimed figure, from its features",
         "Exit status: 0 where some way reproduces the claim, 1 where none does.",
@@ -391,13 +396,13 @@ def _parser() -> Parser:
     audit.add_argument(
         "--steps", type=whole(1), default=2, help="choices off the plain way; 2 at most by default"
     )
-    audit.add_argument("--out", type=Path, help="write all ways and their figures to this CSV file")
+    audit.add_argument("--out", type=here, help="write all ways and their figures to this CSV file")
     enter = add("enter", _enter, "take a real dataset into the study: look it over, track it")
     enter.add_argument("name", choices=LICENSED, help="its layout")
     enter.add_argument("root", type=there("folder"), help="its folder")
     emulate = add("emulate", _emulate, "write the generated benchmark in an official layout")
     emulate.add_argument("name", choices=[*LICENSED, "table"], help="the layout")
-    emulate.add_argument("root", type=Path, help="a new folder")
+    emulate.add_argument("root", type=here, help="a new folder")
     emulate.add_argument("--data", help="of a study: a table is laid out as its settings there say")
     emulate.add_argument(
         "--scale",

@@ -63,8 +63,9 @@ class Hardware:
 
     def record(self) -> dict[str, Any]:
         """What stands beside every figure: device, number format, and whether TF32 is on."""
-        tf32 = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
-        return {"device": self.name, "precision": self.precision, "tf32": tf32}
+        cudnn: Any = torch.backends.cudnn  # type checkers miss what it has for convolutions
+        used = (cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision)
+        return {"device": self.name, "precision": self.precision, "tf32": "tf32" in used}
 
 
 def choose_hardware(config: RunConfig) -> Hardware:
@@ -86,6 +87,8 @@ def choose_hardware(config: RunConfig) -> Hardware:
     device = _choose_device(config.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    # PyTorch has an older and a newer switch, which disagree unless both are set
+    torch.backends.cudnn.fp32_precision = "ieee"
     torch.backends.cudnn.allow_tf32 = False
     torch.set_float32_matmul_precision("highest")
     dtype = _choose_dtype(config.precision, device, config.width // STRIDE)

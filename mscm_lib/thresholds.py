@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 from mscm_lib.errors import ConfigError, DataError, ProtocolError
 
+FALSE_MATCH = 0.001
+"""Share of pairs of different people that may count as one person, unless another is asked for."""
+
 
 @dataclass(frozen=True)
 class Thresholds:

@@ -1,11 +1,12 @@
-"""Whether the Python that runs this has what pyproject.toml asks for: exit status 0, or 1 and what lacks.
+"""Whether the Python that runs this has what pyproject.toml asks for, the library included.
 
-Run with -P, so that what it finds is what is installed. The versions need not be the lock's; how many
-differ is said.
+Run with -P, so that what it finds is what is installed. Versions need not be those of
+requirements.lock; how many differ is said.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import sys
@@ -36,36 +37,42 @@ def lacking() -> list[str]:
 def other_versions() -> int:
     """How many installed packages differ from requirements.lock."""
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    differ = set()
-    for name, pinned in re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE):
-        try:
-            if version(name).partition("+")[0] != pinned:
-                differ.add(name)
-        except PackageNotFoundError:
-            pass
-    return len(differ)
+    pins: dict[str, set[str]] = {}
+    for name, pin in re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE):
+        pins.setdefault(name, set()).add(pin)
+    differ = 0
+    for name, known in pins.items():
+        with contextlib.suppress(PackageNotFoundError):
+            differ += version(name).partition("+")[0] not in known
+    return differ
 
 
-def main() -> str | None:
-    """What is wrong, or None."""
+def main() -> tuple[int, str]:
+    """Exit status and one line: 0 it will do, 1 it will not, 2 only the library itself is missing."""
     if not (3, 11) <= sys.version_info < (3, 14):
-        return f"it has Python {sys.version_info.major}.{sys.version_info.minor}, not 3.11 to 3.13"
+        return (
+            1,
+            f"it has Python {sys.version_info.major}.{sys.version_info.minor}, not 3.11 to 3.13",
+        )
     try:
         missing = lacking()
     except ImportError as error:
-        return f"it lacks {error.name}; pip install -r requirements.lock would complete it"
+        missing = [str(error.name)]
     if missing:
-        return f"it lacks {', '.join(missing)}; pip install -r requirements.lock would complete it"
+        return 1, f"it lacks {', '.join(missing)}; to use it: pip install -r requirements.lock"
     library = importlib.util.find_spec("mscm_lib")
-    if not library or not library.origin or Path(library.origin).resolve().parent.parent != ROOT:
-        where = library.origin if library else "none"
-        return f"""its mscm_lib is not this folder's ({where}): \
-pip install --no-deps --no-build-isolation -e . in it"""
-    print(
-        f"{count} packages differ from requirements.lock" if (count := other_versions()) else "ok"
+    if library is None:
+        return 2, "all there but the study's own library"
+    if not library.origin or Path(library.origin).resolve().parent.parent != ROOT:
+        return 1, f"it has another copy of the study: {library.origin}"
+    differ = other_versions()
+    return (
+        0,
+        f"{differ} packages of other versions than requirements.lock" if differ else "complete",
     )
-    return None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status, line = main()
+    print(line)
+    sys.exit(status)

@@ -117,13 +117,20 @@ check_system
 bin="$here/.venv/bin"
 active=$(active_environment)
 if [ -n "$active" ]; then
-    if lack=$("$active/bin/python" -P scripts/environment.py 2>&1); then
-        say "the active environment $active: $lack"
+    status=0
+    line=$("$active/bin/python" -P scripts/environment.py 2>&1) || status=$?
+    if [ $status = 2 ]; then
+        "$active/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . ||
+            fail "pip could not install the study's library in $active"
+        status=0 line="the study's library is installed in it"
+    fi
+    if [ $status = 0 ]; then
+        say "using the active environment $active: $line"
         bin="$active/bin"
     elif [ -L .venv ]; then
-        fail "the environment that .venv links to: $lack"
+        fail "the environment that .venv links to will not do: $line"
     else
-        say "the active environment $active is not taken: $lack"
+        say "not using the active environment $active: $line"
         active=
     fi
 fi

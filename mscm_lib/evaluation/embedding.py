@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,7 +17,8 @@ from mscm_lib.data.packed import PackedImages
 from mscm_lib.data.tables import ImageTable, Modality
 from mscm_lib.errors import ProtocolError
 from mscm_lib.hardware import Hardware
-from mscm_lib.models import MSCMNet
+from mscm_lib.models import Embedding, MSCMNet
+from mscm_lib.usable import check_usable
 
 FEATURES = ("pooled", "neck")
 Transform = Callable[[Tensor], Tensor]
@@ -34,7 +34,7 @@ class Embeddings:
         features: by name, (N, C) float32 on the CPU.
 
     Raises:
-        ProtocolError: there are not as many features as images, or one is not finite; it is named.
+        ProtocolError: there are not as many features as images, or one cannot be ranked by; it is named.
     """
 
     table: ImageTable
@@ -47,18 +47,11 @@ class Embeddings:
                     f"the {name} features have shape {tuple(values.shape)}, expected a row for "
                     f"each of the {len(self.table)} images; embed the images again"
                 )
-            bad: npt.NDArray[np.bool_] = ~torch.isfinite(values).all(dim=1).numpy()
-            if bad.any():
-                raise ProtocolError(
-                    f"the {name} feature of {self.table.paths[int(bad.argmax())]} is not finite "
-                    f"({int(bad.sum())} of {len(self.table)} images); the weights are unusable: "
-                    "train again"
-                )
+            check_usable(values, lambda row: f"the {name} feature of {self.table.paths[row]}")  # noqa: B023
 
     def with_mix(self, weight: float) -> Embeddings:
         """With the feature "mix": its cosine is ``weight`` · neck + (1 - ``weight``) · pooled."""
-        neck, pooled = self.features["neck"], self.features["pooled"]
-        mix = torch.cat([weight**0.5 * neck, (1 - weight) ** 0.5 * pooled], dim=1)
+        mix = Embedding(self.features["pooled"], self.features["neck"]).mix(weight)
         return Embeddings(self.table, {**self.features, "mix": mix})
 
     def of(self, table: ImageTable, feature: str) -> Tensor:
@@ -101,7 +94,7 @@ def embed_table(
         transform: packed pixels (B, H, W, 3) → what the network sees (B, 3, H, W).
 
     Raises:
-        ProtocolError: a feature is not finite; the image is named.
+        ProtocolError: a feature cannot be ranked by; the image is named.
     """
     device = next(net.parameters()).device
     rows = images.rows(table.paths)

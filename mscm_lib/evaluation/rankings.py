@@ -13,8 +13,9 @@ from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.metrics import RankMetrics, rank_metrics, rerank
+from mscm_lib.metrics.arithmetic import full_precision
 from mscm_lib.metrics.inference import bootstrap_over_identities
-from mscm_lib.metrics.protocols import ProtocolName
+from mscm_lib.protocols import ProtocolName
 
 RANKS = (1, 5, 10, 20)
 Scorings = Mapping[str, tuple[str, ...]]
@@ -154,8 +155,10 @@ def _rank(
     trial: Trial, embeddings: Embeddings, feature: str, reranked: bool, protocol: ProtocolName
 ) -> RankMetrics:
     query, gallery = (embeddings.of(table, feature) for table in (trial.query, trial.gallery))
+    with full_precision():
+        distances = rerank(query, gallery) if reranked else -(query @ gallery.T)
     return rank_metrics(
-        rerank(query, gallery) if reranked else -(query @ gallery.T),
+        distances,
         trial.query.ids,
         trial.gallery.ids,
         trial.query.cams,

@@ -18,8 +18,8 @@ from mscm_lib.data.packed import PackedDataset
 from mscm_lib.evaluation.embedding import Embeddings, Transform, embed_table
 from mscm_lib.evaluation.rankings import Figures, Scorings, Trial, rank_all, rank_search, trials
 from mscm_lib.hardware import Hardware
-from mscm_lib.metrics.protocols import PROTOCOLS, ProtocolName, protocol_named
 from mscm_lib.models import MSCMNet
+from mscm_lib.protocols import PROTOCOLS, ProtocolName, protocol_named
 
 COLUMNS = [
     "question", "choice", "rank1", "rank1_low", "rank1_high", "rank10", "mean_ap", "mean_ap_low",

@@ -19,10 +19,8 @@ from mscm_lib.evaluation.rankings import trial_numbers
 from mscm_lib.hardware import Hardware
 from mscm_lib.metrics import Interval, bootstrap_over_identities
 from mscm_lib.models import MSCMNet
-from mscm_lib.thresholds import Thresholds, lowest
+from mscm_lib.thresholds import FALSE_MATCH, Thresholds, lowest
 
-FALSE_MATCH = 0.001
-"""Share of pairs of different people that may count as one person, unless another is asked for."""
 COLUMNS = [
     "infrared_camera", "visible_camera", "threshold", "people", "same_pairs", "different_pairs",
     "false_match", "false_match_low", "false_match_high", "miss", "miss_low", "miss_high",

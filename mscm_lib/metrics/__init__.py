@@ -4,9 +4,9 @@ from mscm_lib.metrics.compare import Comparison, compare_runs
 from mscm_lib.metrics.distances import rank_metrics
 from mscm_lib.metrics.features import rank_features
 from mscm_lib.metrics.inference import Interval, bootstrap_over_identities
-from mscm_lib.metrics.protocols import PROTOCOLS, Protocol
 from mscm_lib.metrics.rankings import RankMetrics
 from mscm_lib.metrics.reranking import rerank
+from mscm_lib.protocols import PROTOCOLS, Protocol
 
 __all__ = [
     "PROTOCOLS",

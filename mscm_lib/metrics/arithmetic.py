@@ -6,8 +6,9 @@ whole rows, which processors do with vector instructions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -131,6 +132,24 @@ class TorchArithmetic:
         """See `Arithmetic`."""
         row, column = marks.nonzero(as_tuple=True)
         return row, column
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """A block in which float32 products are float32's, whatever the caller lets PyTorch round to
+    (TF32 on a GPU, bfloat16 on a CPU, autocast on both); the caller's choice stands again after it.
+    """
+    backends: tuple[Any, ...] = (torch.backends.cuda, torch.backends.mkldnn)
+    products = [backend.matmul for backend in backends]
+    before = [product.fp32_precision for product in products]
+    try:
+        for product in products:
+            product.fp32_precision = "ieee"
+        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+            yield
+    finally:
+        for product, precision in zip(products, before, strict=True):
+            product.fp32_precision = precision
 
 
 def in_threads(work: Callable[[Item], None], items: Sequence[Item]) -> None:

@@ -13,8 +13,8 @@ from mscm_lib.errors import ProtocolError
 from mscm_lib.metrics.arithmetic import FloatBlock, NumpyArithmetic, in_threads
 from mscm_lib.metrics.counting import FLOAT32_MAX, RightAnswers, Tally, exclude
 from mscm_lib.metrics.labels import Labels
-from mscm_lib.metrics.protocols import ProtocolName
 from mscm_lib.metrics.rankings import FloatArray, RankMetrics, RankTable
+from mscm_lib.protocols import ProtocolName
 
 BLOCK_ELEMENTS = 1 << 18  # distances looked at in one go: as many as a core's cache holds
 COPIED_ROWS = 128  # rows transposed in one go, for the cache as well

@@ -6,6 +6,7 @@ tiles of distances are computed, counted against the right answers' distances, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -18,11 +19,18 @@ from torch.nn import functional
 
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ProtocolError
-from mscm_lib.metrics.arithmetic import Arithmetic, NumpyArithmetic, TorchArithmetic, in_threads
+from mscm_lib.metrics.arithmetic import (
+    Arithmetic,
+    NumpyArithmetic,
+    TorchArithmetic,
+    full_precision,
+    in_threads,
+)
 from mscm_lib.metrics.counting import RightAnswers, Tally, exclude
 from mscm_lib.metrics.labels import IntArray, Labels, OwnPairs
-from mscm_lib.metrics.protocols import ProtocolName
 from mscm_lib.metrics.rankings import RankMetrics, RankTable
+from mscm_lib.protocols import ProtocolName
+from mscm_lib.usable import check_usable
 
 Metric = Literal["cosine", "euclidean"]
 Features = npt.NDArray[Any] | Tensor
@@ -38,6 +46,9 @@ class Tile(NamedTuple):
 
 CPU_TILE = Tile(1024, 256)  # a tile stays in a core's cache while it is counted
 GPU_TILE = Tile(16384, 2048)
+CENTRE_ROWS = 4096  # gallery images whose mean Euclidean distances are measured from
+CANCELLED = 1e-4  # share of two squared lengths below which their distance lost too many digits
+PAIR_ELEMENTS = 1 << 20  # numbers gathered at a time for single pairs
 
 
 def rank_features(
@@ -56,9 +67,9 @@ def rank_features(
 ) -> RankMetrics:
     """CMC, mAP and mINP as `rank_metrics` defines them, from features instead of distances.
 
-    Scores are float32 whatever the features' type; equal scores are ranked in gallery order. The
-    result is the same for every choice of chunks. Beyond the features themselves memory holds one
-    chunk of each set in float32 and some tiles, never the matrix of distances.
+    Cosines are float32 whatever the features' type, and Euclidean distances float64; equal ones are
+    ranked in gallery order. The result is the same for every choice of chunks. Beyond the features
+    themselves memory holds one chunk of each set and some tiles, never the matrix of distances.
 
     Args:
         query_features: (N, D) array, memory-mapped array or tensor of floating-point numbers.
@@ -71,12 +82,13 @@ def rank_features(
         max_rank: length of the CMC curve.
         metric: "cosine" (features are normalised here) or "euclidean".
         query_chunk: queries taken up at one time.
-        gallery_chunk: gallery images converted to float32 at one time.
+        gallery_chunk: gallery images converted at one time.
         device: where scores are computed; None: where the gallery's features are.
 
     Raises:
         ProtocolError: the protocol is unknown or lacks cameras, shapes or counts do not match, a
-            set is empty, a feature is not finite, or no query has a right answer.
+            set is empty, a feature is not usable (not finite, too long for float32, or of length 0
+            where the metric is cosine), or no query has a right answer.
     """
     if metric not in ("cosine", "euclidean"):
         raise ProtocolError(unknown_key("metric", metric, ["cosine", "euclidean"]))
@@ -95,10 +107,12 @@ def rank_features(
     labels = Labels.check(
         query_ids, gallery_ids, query_cams, gallery_cams, protocol, len(queries), len(gallery)
     )
+    if metric == "euclidean":
+        queries.centre = gallery.centre = gallery.middle()
     table = RankTable(labels, max_rank)
     by_identity = np.argsort(labels.query_ids, kind="stable")  # neighbours share right answers
     # Threads each have their own queries; inside a product one thread is then enough.
-    with _blas().limit(limits=1, user_api="blas"):
+    with _blas().limit(limits=1, user_api="blas"), full_precision():
         for start in range(0, len(queries), query_chunk):
             rows = by_identity[start : start + query_chunk]
             _rank_chunk(rows, queries, gallery, labels, table, gallery_chunk)
@@ -135,11 +149,18 @@ def _rank_chunk(
 
 
 class _Source:
-    """One set's features, a few rows at a time as float32 where scores are computed."""
+    """One set's features, a few rows at a time where scores are computed.
+
+    Attributes:
+        centre: (D,) that features are measured from where the metric is euclidean.
+    """
+
+    centre: Tensor
 
     def __init__(self, name: str, features: Features, metric: Metric, device: torch.device) -> None:
         self.name, self.features, self.metric, self.device = name, features, metric, device
         self.on_cpu = device.type == "cpu"
+        self.dtype = torch.float32 if metric == "cosine" else torch.float64
         self.tile = CPU_TILE if self.on_cpu else GPU_TILE
         if len(features.shape) != 2:
             raise ProtocolError(
@@ -158,33 +179,69 @@ class _Source:
         return int(self.features.shape[0])
 
     def take(self, rows: IntArray) -> Tensor:
-        """(K, D) float32 features of ``rows``, normalised where the metric is cosine.
+        """(K, D) features of ``rows``: of length 1 where the metric is cosine, else from the centre.
 
         Raises:
-            ProtocolError: one of them is not finite.
+            ProtocolError: one of them is not usable.
         """
+        found = self._rows(rows)
+        cosine = self.metric == "cosine"
+        lengths = check_usable(found, lambda row: f"{self.name}: row {rows[row]}", cosine)
+        return found.div_(lengths[:, None]) if cosine else found.sub_(self.centre)
+
+    def middle(self) -> Tensor:
+        """(D,) about the mean feature, which distances do not depend on and their digits do.
+
+        It has 8 significant bits, so that features of few digits still have few after subtraction,
+        and their distances are exact.
+        """
+        some = np.arange(0, len(self), max(1, len(self) // CENTRE_ROWS))
+        mantissa, exponent = self._rows(some).mean(0).frexp()
+        return (mantissa * 256).round().ldexp(exponent - 8).to(torch.float64)
+
+    def _rows(self, rows: IntArray) -> Tensor:
         if isinstance(self.features, Tensor):
             index = torch.from_numpy(rows).to(self.features.device)
-            found = self.features.detach()[index].to(self.device, torch.float32)
-        else:
-            found = torch.from_numpy(self.features[rows].astype(np.float32)).to(self.device)
-        finite = torch.isfinite(found).all(1)
-        if not bool(finite.all()):
-            bad = int(rows[int((~finite).nonzero()[0])])
-            raise ProtocolError(
-                f"{self.name}: row {bad} is NaN or infinite; the network that made it has diverged, "
-                "or its input was broken"
-            )
-        return functional.normalize(found) if self.metric == "cosine" else found
+            return self.features.detach()[index].to(self.device, self.dtype)
+        dtype = np.float32 if self.dtype is torch.float32 else np.float64
+        return torch.from_numpy(self.features[rows].astype(dtype)).to(self.device)
 
-    def distances(self, images: Tensor, queries: Any) -> Any:
-        """(T, n) of (T, D) gallery images, at most a tile's, to a tile's queries (D, n)."""
+    def distances(self, images: Tensor, queries: Tensor, count: int) -> Tensor:
+        """(T, n), smaller is nearer: (T, D) gallery images, at most a tile's, and n queries.
+
+        Args:
+            images: what `take` gave of the gallery.
+            queries: (D, Q) the same of queries, turned, filled up to a tile's width; negative where
+                the metric is cosine.
+            count: n.
+        """
         tile = functional.pad(images, (0, 0, 0, self.tile.gallery - len(images)))
-        block = (tile.numpy() if self.on_cpu else tile) @ queries
-        if self.metric == "euclidean":  # |g - q|² without |q|², which turns no order round
-            squares = (tile * tile).sum(1, keepdim=True)
-            block += squares.numpy() if self.on_cpu else squares
-        return block[: len(images)]
+        block = _product(tile, queries)
+        if self.metric == "cosine":
+            return block[: len(images), :count]
+        return _squared_distances(images, queries[:, :count], block[: len(images), :count])
+
+
+def _product(tile: Tensor, queries: Tensor) -> Tensor:
+    if tile.device.type == "cpu":  # in NumPy's BLAS one thread is enough
+        return torch.from_numpy(tile.numpy() @ queries.numpy())
+    return tile @ queries
+
+
+def _squared_distances(images: Tensor, queries: Tensor, products: Tensor) -> Tensor:
+    """(T, n) squared distances of (T, D) images to (D, n) queries, from their products (T, n).
+
+    Where the two are so near that their squared lengths cancel, from the differences themselves.
+    """
+    squares = images.square().sum(1, keepdim=True) + queries.square().sum(0)  # (T, n)
+    block = torch.add(squares, products, alpha=-2)
+    row, column = (block <= CANCELLED * squares).nonzero(as_tuple=True)
+    step = max(1, PAIR_ELEMENTS // images.shape[1])
+    for start in range(0, len(row), step):
+        part = slice(start, start + step)
+        gaps = images[row[part]] - queries.T[column[part]]  # (k, D)
+        block[row[part], column[part]] = gaps.square_().sum(1)
+    return block
 
 
 class _Part:
@@ -195,10 +252,10 @@ class _Part:
         self.arithmetic: Arithmetic = (
             NumpyArithmetic() if gallery.on_cpu else TorchArithmetic(gallery.device)
         )
-        found = queries.take(rows) * (-1 if queries.metric == "cosine" else -2)  # nearer: smaller
-        found = functional.pad(found, (0, 0, 0, gallery.tile.queries - len(rows)))
-        turned = found.T.contiguous()  # (D, n)
-        self.queries = turned.numpy() if gallery.on_cpu else turned
+        found = functional.pad(queries.take(rows), (0, 0, 0, gallery.tile.queries - len(rows)))
+        if queries.metric == "cosine":
+            found = -found  # nearer is smaller
+        self.queries = found.T.contiguous()  # (D, Q)
         self.pairs = labels.own_pairs(rows)
         self.answers = RightAnswers(
             self.pairs, self._own_distances(), labels.order[self.pairs.column], len(rows)
@@ -211,7 +268,10 @@ class _Part:
         """Count (K, D) gallery images, the ones from column ``start`` of the sorted gallery."""
         step = self.gallery.tile.gallery
         for first in range(0, len(images), step):
-            block = self._block(images[first : first + step])
+            exact = self.gallery.distances(
+                images[first : first + step], self.queries, len(self.rows)
+            )
+            block = self._own_array(exact.float().contiguous())
             begin = start + first
             end = begin + len(block)
             pairs = self.pairs
@@ -219,24 +279,24 @@ class _Part:
             own = OwnPairs(pairs.query[inside], pairs.column[inside], pairs.kept[inside])
             exclude(block, self.labels, own, self.rows, begin, self.arithmetic)
             positions = self.arithmetic.array(self.labels.order[begin:end])
-            self.tally.add(block, self.labels.codes[begin:end], positions)
+            columns = None if exact.dtype is torch.float32 else self._columns_of(exact)
+            self.tally.add(block, self.labels.codes[begin:end], positions, columns)
 
-    def _own_distances(self) -> npt.NDArray[np.float32]:
+    def _own_distances(self) -> npt.NDArray[np.floating]:
         """(K,) of the own pairs, each with the same arithmetic as when others are counted."""
         columns, place = np.unique(self.pairs.column, return_inverse=True)
-        distances = np.empty(len(place), dtype=np.float32)
+        distances = np.empty(len(place), dtype=str(self.gallery.dtype).removeprefix("torch."))
         step = self.gallery.tile.gallery
         for start in range(0, len(columns), step):
             images = self.gallery.take(self.labels.order[columns[start : start + step]])
-            block = self.arithmetic.numpy(self._block(images))
+            block = self.gallery.distances(images, self.queries, len(self.rows)).cpu().numpy()
             inside = (place >= start) & (place < start + step)
             distances[inside] = block[place[inside] - start, self.pairs.query[inside]]
         return distances
 
-    def _block(self, images: Tensor) -> Any:
-        """(T, n) distances of a tile's images to these queries."""
-        block = self.gallery.distances(images, self.queries)
-        if len(self.rows) == self.gallery.tile.queries:
-            return block
-        block = block[:, : len(self.rows)]
-        return np.ascontiguousarray(block) if self.gallery.on_cpu else block.contiguous()
+    def _own_array(self, values: Tensor) -> Any:
+        """A tensor as an array of the library that counts."""
+        return values.numpy() if self.gallery.on_cpu else values
+
+    def _columns_of(self, exact: Tensor) -> Callable[[IntArray], Any]:
+        return lambda q: self._own_array(exact[:, torch.from_numpy(q).to(exact.device)])

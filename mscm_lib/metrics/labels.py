@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from mscm_lib.errors import ProtocolError
-from mscm_lib.metrics.protocols import (
+from mscm_lib.protocols import (
     BoolArray,
     LabelArray,
     Protocol,

@@ -11,8 +11,10 @@ from scipy import sparse
 from torch import Tensor
 
 from mscm_lib.errors import ProtocolError
+from mscm_lib.metrics.arithmetic import full_precision
 from mscm_lib.metrics.labels import IntArray
 from mscm_lib.metrics.rerank_neighbours import find_neighbours, pair_distances
+from mscm_lib.usable import check_usable
 
 OVERLAP_ELEMENTS = 1 << 17  # pairs of weights compared at a time: as many as a cache holds
 
@@ -56,8 +58,8 @@ def rerank(
         (N, M) float32, smaller is nearer.
 
     Raises:
-        ProtocolError: a set is empty, shapes do not fit, a feature is not finite, or a parameter
-            is out of range.
+        ProtocolError: a set is empty, shapes do not fit, a feature is not finite or too long for
+            float32, or a parameter is out of range.
 
     Source: Zhong, Zheng, Cao, Li, "Re-ranking person re-identification with k-reciprocal encoding",
     CVPR 2017, formulas 1 to 12.
@@ -73,8 +75,11 @@ def rerank(
             f"{gallery.shape[1]}: expected the same feature of both"
         )
     features = torch.cat([query, gallery.to(query)])  # (n, D)
+    # A common factor changes nothing, and a power of two no digit: float32 then squares all well.
+    features *= 2.0 ** min(-int(features.abs().max().frexp().exponent), 120)
     half = int(np.around(k1 / 2))
-    near = find_neighbours(features, len(query), (k1 + 1, half + 1, k2))
+    with full_precision():
+        near = find_neighbours(features, len(query), (k1 + 1, half + 1, k2))
     scale = np.where(near.farthest > 0, near.farthest, 1).astype(np.float32)
     members = _expanded(_reciprocal(near.images, k1 + 1), _reciprocal(near.images, half + 1))
     weights = _average(near.images, k2) @ _weights(features, members, scale)
@@ -175,7 +180,5 @@ def _as_features(values: Any, name: str) -> Tensor:
             f"{name} features have shape {tuple(features.shape)}: expected (images, dimensions), "
             "one image or more"
         )
-    if not torch.isfinite(features).all():
-        row = int((~torch.isfinite(features)).any(dim=1).nonzero()[0, 0])
-        raise ProtocolError(f"{name} feature {row} is NaN or infinite; its network is unusable")
+    check_usable(features, lambda row: f"{name} feature {row}", direction=False)
     return features

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import onnxruntime
@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from mscm_lib.data.views import test_transform
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import atomic_path
 from mscm_lib.models.network import MSCMNet
 from mscm_lib.models.streams import Modality
+from mscm_lib.models.weights import load_network
 
-Feature = Literal["neck", "pooled"]
+Feature = Literal["neck", "pooled", "mix"]
 TOLERANCE = 1e-4
 """Largest difference to eager that an exported graph may show in a unit feature, in float32."""
 COARSE_TOLERANCE = 3e-2
@@ -30,24 +32,53 @@ class InferenceNetwork(nn.Module):
     Args:
         net: the trained network; its weights are shared, not copied.
         modality: "visible" or "infrared".
-        feature: "neck" (reported in results) or "pooled".
+        feature: "neck" (reported in results), "pooled", or their "mix".
+        mix_weight: see `Embedding.mix`.
+        pixels: take pixels (B, H, W, 3), uint8, instead of normalised images.
+
+    Raises:
+        ConfigError: no such modality or feature.
     """
 
-    def __init__(self, net: MSCMNet, modality: Modality, feature: Feature = "neck") -> None:
+    def __init__(
+        self,
+        net: MSCMNet,
+        modality: Modality,
+        feature: Feature = "neck",
+        mix_weight: float = 0.5,
+        pixels: bool = False,
+    ) -> None:
         super().__init__()
         if modality not in ("visible", "infrared"):
             raise ConfigError(f"modality = {modality!r}: expected 'visible' or 'infrared'")
-        if feature not in ("neck", "pooled"):
-            raise ConfigError(f"feature = {feature!r}: expected 'neck' or 'pooled'")
+        if feature not in get_args(Feature):
+            raise ConfigError(f"feature = {feature!r}: expected 'neck', 'pooled' or 'mix'")
         self.net = net
         self.modality: Modality = modality
         self.feature = feature
+        self.mix_weight = mix_weight
+        self.pixels = pixels
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) → features (B, C), float32."""
+        """Normalised images (B, 3, H, W), or pixels → features (B, C), float32."""
+        if self.pixels:
+            images = test_transform(images)
         embedding = self.net.embed(images, self.modality)
+        if self.feature == "mix":
+            return embedding.mix(self.mix_weight)
         return embedding.neck if self.feature == "neck" else embedding.pooled
+
+    def examples(self, batch: int) -> Tensor:
+        """Noise of the shape and type that this network takes."""
+        weight, config = next(self.net.parameters()), self.net.config
+        generator = torch.Generator().manual_seed(batch)
+        if self.pixels:
+            shape = (batch, config.height, config.width, 3)
+            noise = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+            return noise.to(weight.device)
+        noise = torch.randn((batch, 3, config.height, config.width), generator=generator)
+        return noise.to(weight.device, weight.dtype)
 
 
 def export_program(net: MSCMNet, modality: Modality, feature: Feature = "neck") -> ExportedProgram:
@@ -59,47 +90,74 @@ def export_program(net: MSCMNet, modality: Modality, feature: Feature = "neck") 
     module = InferenceNetwork(net, modality, feature)
     with torch.no_grad():
         program = torch.export.export(
-            module, (_images(net, 2),), dynamic_shapes=({0: Dim("batch", min=1)},)
+            module, (module.examples(2),), dynamic_shapes=({0: Dim("batch", min=1)},)
         )
         for batch in (1, 3):
-            images = _images(net, batch)
+            images = module.examples(batch)
             _compare(program.module()(images), module(images), net, "the exported program")
     return program
 
 
 def export_onnx(
-    path: str | Path, net: MSCMNet, modality: Modality, feature: Feature = "neck"
+    path: str | Path,
+    net: MSCMNet,
+    modality: Modality,
+    feature: Feature = "neck",
+    mix_weight: float = 0.5,
+    pixels: bool = False,
 ) -> None:
     """Write the inference network as ONNX, for any batch size, checked against eager.
 
-    The graph has the input ``images`` (batch, 3, H, W) and the output ``feature`` (batch, C), both
-    float32: a network in bfloat16 is written with the same values in float32, since ONNX Runtime
-    has no bfloat16 convolution on the CPU.
+    The graph has the input ``images``, (batch, 3, H, W) float32, or with ``pixels`` (batch, H, W,
+    3) uint8 as files hold them, and the output ``feature`` (batch, C), float32: a network in
+    bfloat16 is written with the same values in float32, since ONNX Runtime has no bfloat16
+    convolution on the CPU. Other arguments as of `InferenceNetwork`.
 
     Raises:
         CheckpointError: ONNX Runtime does not compute from the file what the network computes.
         StorageError: the file could not be written.
     """
     whole = copy.deepcopy(net).cpu().float()
-    module = InferenceNetwork(whole, modality, feature)
+    module = InferenceNetwork(whole, modality, feature, mix_weight, pixels)
     with torch.no_grad(), atomic_path(path) as part:
+        expected = {batch: module(module.examples(batch)) for batch in (1, 3)}
         torch.onnx.export(
-            module, (_images(whole, 2),), part, dynamo=True, verbose=False, external_data=False,
+            module, (module.examples(2),), part, dynamo=True, verbose=False, external_data=False,
             input_names=["images"], output_names=["feature"],
             dynamic_shapes=({0: Dim("batch", min=1)},),
         )  # fmt: skip
         session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
-        for batch in (1, 3):
-            images = _images(whole, batch)
-            (found,) = session.run(["feature"], {"images": images.numpy()})
-            _compare(torch.from_numpy(np.asarray(found)), module(images), whole, str(path))
+        for batch, features in expected.items():
+            (found,) = session.run(["feature"], {"images": module.examples(batch).numpy()})
+            _compare(torch.from_numpy(np.asarray(found)), features, whole, str(path))
 
 
-def _images(net: MSCMNet, batch: int) -> Tensor:
-    weight = next(net.parameters())
-    shape = (batch, 3, net.config.height, net.config.width)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(batch))
-    return noise.to(weight.device, weight.dtype)
+def export_halves(
+    weights: Path | str, folder: Path | str, kind: Literal["onnx", "pt2"], feature: Feature
+) -> list[Path]:
+    """Write ``visible.<kind>`` and ``infrared.<kind>`` of a trained network, each checked.
+
+    Args:
+        weights: as `mscm_lib.models.weights.save_network` wrote them.
+        folder: made where there is none.
+        kind: "onnx", or "pt2" of `torch.export.save`.
+        feature: "neck" or "pooled".
+
+    Raises:
+        CheckpointError: the weights are damaged, or a file does not compute what they do.
+        StorageError: a file could not be written.
+    """
+    net, written = load_network(weights).net, []
+    for modality in get_args(Modality):
+        path = Path(folder) / f"{modality}.{kind}"
+        if kind == "onnx":
+            export_onnx(path, net, modality, feature)
+        else:
+            program = export_program(net, modality, feature)
+            with atomic_path(path) as part, part.open("wb") as file:
+                torch.export.save(program, file)
+        written.append(path)
+    return written
 
 
 def _compare(found: Tensor, expected: Tensor, net: MSCMNet, where: str) -> None:

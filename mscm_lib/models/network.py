@@ -35,6 +35,10 @@ class Embedding(NamedTuple):
     pooled: Tensor
     neck: Tensor
 
+    def mix(self, weight: float) -> Tensor:
+        """(B, 2C): its cosine is ``weight`` · neck's + (1 - ``weight``) · pooled's."""
+        return torch.cat([weight**0.5 * self.neck, (1 - weight) ** 0.5 * self.pooled], dim=1)
+
 
 class MSCMNet(nn.Module):
     """Multi-scale semantic correlation mining network for visible-infrared re-identification.

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import file_digest
+from mscm_lib.models.checkpoints import check_finite, read_checkpoint, unwrapped
 from mscm_lib.paths import resolve
 
 
@@ -60,7 +57,7 @@ def initialise(net: nn.Module, weights: str, name: str) -> Initialisation:
 
     Raises:
         ConfigError: the download failed, or the file is missing.
-        CheckpointError: the file is damaged, or its tensors are not this backbone's.
+        CheckpointError: the file is damaged, or its tensors are not this backbone's or not finite.
     """
     if weights == "none":
         return Initialisation("none", "random")
@@ -80,23 +77,18 @@ def initialise(net: nn.Module, weights: str, name: str) -> Initialisation:
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a state dict on disk, read without running any code that it may hold.
 
+    Names that a wrapper has put a prefix before are read without it, which is printed.
+
     Raises:
         CheckpointError: the file is damaged, or holds something else than named tensors.
     """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path}: not readable as a state dict ({error}); download or save it again"
-        ) from error
+    state = read_checkpoint(path)
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(
             f"{path}: expected a state dict (names to tensors), got {type(state).__name__}; save "
             "the backbone's state_dict() alone"
         )
-    return dict(state)
+    return unwrapped(state, str(path))
 
 
 def _download(name: str) -> tuple[dict[str, Tensor], str]:
@@ -132,6 +124,8 @@ def _fill(
                 f"{tuple(tensor.shape)}; give weights of the same backbone"
             )
         used.append(key)
-    net.load_state_dict({key: state[key] for key in used}, strict=False)
+    taken = {key: state[key] for key in used}
+    check_finite(taken, where)
+    net.load_state_dict(taken, strict=False)
     dropped = tuple(key for key in state if key not in wanted)
     return Initialisation(record.weights, record.source, record.sha256, tuple(used), dropped)

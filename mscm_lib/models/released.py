@@ -8,7 +8,6 @@ the other sources.
 from __future__ import annotations
 
 import math
-import pickle
 import re
 import statistics
 from collections import Counter
@@ -23,6 +22,7 @@ from torch import Tensor
 from mscm_lib.config import ALB_SOURCES
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import file_digest
+from mscm_lib.models.checkpoints import check_finite, read_checkpoint, unwrapped
 from mscm_lib.models.network import MSCMNet
 from mscm_lib.models.pretrained import Initialisation
 
@@ -81,7 +81,7 @@ def load_released(
 
     Raises:
         CheckpointError: the file is damaged or holds more than tensors and numbers, or a tensor
-            that takes part is absent or misshaped.
+            that takes part is absent, misshaped or not finite.
         ConfigError: the image size does not fit the checkpoint's ALB tokens.
     """
     where, digest = "released checkpoint", ""
@@ -92,6 +92,7 @@ def load_released(
     state = checkpoint.get("net", checkpoint)
     if not isinstance(state, Mapping):
         raise CheckpointError(f"{where}: 'net' is {type(state).__name__}, expected a state dict")
+    state = unwrapped(state, where, log)
     identities = _length(state, ("classifier.weight",), where)
     positions = _length(state, _TOKEN_NORMS, where)
     height, width = _image_size(positions, height, width)
@@ -112,18 +113,7 @@ def read_released(path: Path) -> Mapping[str, Any]:
     Raises:
         CheckpointError: the file is missing, damaged, or holds anything else.
     """
-    try:
-        with torch.serialization.safe_globals(_NUMPY_NAMES):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path}: no such file; expected the authors' checkpoint, downloaded by hand"
-        ) from error
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            f"{path}: not readable as a checkpoint of tensors and numbers ({error}); "
-            "nothing else is let in, because unpickling it could run code. Download it again"
-        ) from error
+    content = read_checkpoint(path, _NUMPY_NAMES)
     if not isinstance(content, Mapping):
         raise CheckpointError(
             f"{path}: holds {type(content).__name__}, expected a dict with the key 'net'"
@@ -201,6 +191,7 @@ def _copy(net: MSCMNet, state: Mapping[str, Any], where: str) -> dict[str, None]
         pieces = [_tensor(state, key, expected, where) for key in theirs]
         filled[name] = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
         used.update(dict.fromkeys(theirs))
+    check_finite({key: state[key] for key in used}, where)
     net.load_state_dict(filled, strict=False)
     return used
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from mscm_lib.errors import CheckpointError
 from mscm_lib.files import atomic_path
+from mscm_lib.models.checkpoints import check_finite, unreadable
 from mscm_lib.models.network import MSCMNet
 
 
@@ -64,12 +65,8 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     try:
         with safe_open(path, framework="pt") as file:
             entries = file.metadata() or {}
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file; expected a finished run's weights") from error
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path}: damaged or not a safetensors file ({error}); delete it and train again"
-        ) from error
+        raise unreadable(path, error) from error
     if _ENTRY not in entries:
         raise CheckpointError(
             f"{path}: has no {_ENTRY!r} entry in its metadata; expected a file that this study's "
@@ -86,8 +83,8 @@ def load_network(path: str | Path, expected: Mapping[str, str] | None = None) ->
         expected: metadata that the caller relies on; each value must be the file's.
 
     Raises:
-        CheckpointError: the file is missing or damaged, a tensor does not fit, or the metadata
-            differ; the message names key, found and wanted value.
+        CheckpointError: the file is missing or damaged, a tensor does not fit or is not finite, or
+            the metadata differ; the message names key, found and wanted value.
     """
     metadata = read_metadata(path)
     for key, wanted in (expected or {}).items():
@@ -108,4 +105,5 @@ def load_network(path: str | Path, expected: Mapping[str, str] | None = None) ->
         raise CheckpointError(
             f"{path}: its tensors are not those of the network that its metadata describe ({error})"
         ) from error
+    check_finite(state, path)
     return SavedNetwork(net.eval(), metadata)

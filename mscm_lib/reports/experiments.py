@@ -82,7 +82,7 @@ class Experiment:
 
     def among(self, places: Mapping[str, float]) -> dict[str, float]:
         """The part of ``places`` whose keys are datasets or variants of this study."""
-        known = {*self.study.data, *self.study.variants}
+        known = {*self.study.data, *map(benchmark_of, self.study.data), *self.study.variants}
         return {name: place for name, place in places.items() if name in known}
 
     def about(self) -> str:
@@ -97,7 +97,7 @@ class Experiment:
             "training": f"{run.epochs} epochs of {run.steps_per_epoch or 'as many as fit'} steps, "
             f"{run.identities_per_batch} people × {run.images_per_identity} images a modality",
             "variants": ", ".join(self.study.variants),
-            "seeds": ", ".join(map(str, self.study.seeds)),
+            "seeds": ", ".join(map(str, self.study.seeds)) or "each world's own",
             "compared with": self.study.reference,
         }
         if self.measured:

@@ -39,5 +39,5 @@ def _found(experiment: Experiment) -> list[str]:
         told.setdefault(str(row.verdict), []).append(f"{row.label}{shown}")
     better, worse = ("; ".join(told.pop(name)) or "none" for name in ("better", "worse"))
     neither = "; ".join(f"{why}: {', '.join(names)}" for why, names in told.items()) or "none"
-    runs = f"{len(experiment.provenance)} of {len(experiment.study.seeds)} seeds"
+    runs = f"{len(experiment.provenance)}, {experiment.study.repeats} a network and dataset"
     return [f"{own['label']}, {own['mean']:.1f}", better, worse, neither, runs]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from torch import Tensor
 
 from mscm_lib.config import unknown_key
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError, DataError, ProtocolError
 from mscm_lib.files import atomic_path, read_json, write_json
-from mscm_lib.metrics.protocols import Protocol, ProtocolName, protocol_named
+from mscm_lib.protocols import Protocol, ProtocolName, protocol_named
 from mscm_lib.retrieval.neighbours import FloatArray, Graph, Method, Neighbours, neighbours_of
+from mscm_lib.usable import check_usable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FEATURES, IMAGES, RECORD, GRAPH = "features.npy", "images.csv", "index.json", "graph.faiss"
-FORMAT = 1
+COLUMNS = ("path", "id", "cam", "infrared")
+FORMAT = 2
 AGAIN = "build the index again"
 
 
@@ -92,7 +96,7 @@ class GalleryIndex:
 
         Raises:
             ConfigError: no such method.
-            ProtocolError: there are no images, or not one finite feature of some length for each.
+            ProtocolError: there are no images, or not one usable feature for each.
         """
         if method not in get_args(Method):
             raise ConfigError(unknown_key("method", method, list(get_args(Method))))
@@ -122,9 +126,11 @@ class GalleryIndex:
     def write(self, folder: Path) -> None:
         """Write the index's files into a folder that is there."""
         np.save(folder / FEATURES, self.features, allow_pickle=False)
-        images = {"path": self.table.paths, "id": self.table.ids, "cam": self.table.cams}
-        frame = pd.DataFrame({**images, "infrared": self.table.infrared})
-        frame.to_csv(folder / IMAGES, index=False, lineterminator="\n")
+        table = self.table
+        with (folder / IMAGES).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(zip(table.paths, table.ids, table.cams, table.infrared, strict=True))
         if isinstance(self._neighbours, Graph):
             self._neighbours.save(folder / GRAPH)
         record = {"format": FORMAT, "protocol": self.protocol.name, "method": self.method}
@@ -149,9 +155,16 @@ class GalleryIndex:
             shape, method = tuple(record["shape"]), record["method"]
             protocol, about = protocol_named(record["protocol"]), dict(record["about"])
             features = np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False)
-            frame = pd.read_csv(folder / IMAGES, dtype={"path": str})
-            columns = (frame[name].to_numpy() for name in ("id", "cam", "infrared"))
-            table = ImageTable(tuple(frame["path"]), *columns)
+            with (folder / IMAGES).open(encoding="utf-8", newline="") as file:
+                names, *rows = csv.reader(file)
+            if tuple(names) != COLUMNS:
+                raise ValueError(f"columns {', '.join(names)}")
+            table = ImageTable.from_rows(
+                [
+                    (path, int(id_), int(cam), infrared == "True")
+                    for path, id_, cam, infrared in rows
+                ]
+            )
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder}: missing or damaged ({error}); {AGAIN}") from error
         if features.shape != shape or features.dtype != np.float32 or len(table) != shape[0]:
@@ -181,7 +194,7 @@ class GalleryIndex:
             identities: (N,) of the queries, where known: matches are then right or wrong.
 
         Raises:
-            ProtocolError: widths or counts do not match, a feature is not finite, or k < 1.
+            ProtocolError: widths or counts do not match, a feature is unusable, or k < 1.
         """
         queries = _array(features)
         if queries.ndim != 2 or queries.shape[1] != self.features.shape[1]:
@@ -235,19 +248,13 @@ def _ranks(matches: Sequence[Match]) -> int:
 
 
 def _array(features: Tensor | npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if isinstance(features, Tensor):
-        return features.detach().float().cpu().numpy()
-    return np.asarray(features)
+    if isinstance(features, np.ndarray):
+        return features
+    return np.asarray(features.detach().float().cpu().numpy())
 
 
 def _unit(features: npt.NDArray[Any], names: Sequence[str]) -> FloatArray:
     """Rows of length 1 as float32; a row that has no direction is named."""
     values = np.ascontiguousarray(features, dtype=np.float32)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    bad = ~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0))
-    if bad.any():
-        raise ProtocolError(
-            f"the feature of {names[int(bad.argmax())]} is not finite, or zero "
-            f"({int(bad.sum())} of {len(values)}); the weights are unusable: train again"
-        )
-    return np.asarray(values / lengths, dtype=np.float32)
+    lengths = check_usable(values, lambda row: f"the feature of {names[row]}")
+    return np.asarray(values / lengths[:, None], dtype=np.float32)

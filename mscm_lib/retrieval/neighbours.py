@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path
+
+
+def _faiss() -> Any:
+    """FAISS, which small galleries do not wait for."""
+    import faiss
+
+    return faiss
+
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -83,7 +90,7 @@ class Exhaustive:
         """See `Neighbours`."""
         queries = np.ascontiguousarray(queries)
         return _ordered(
-            *faiss.knn(queries, self.features, count, metric=faiss.METRIC_INNER_PRODUCT)
+            *_faiss().knn(queries, self.features, count, metric=_faiss().METRIC_INNER_PRODUCT)
         )
 
 
@@ -97,7 +104,7 @@ class Graph:
     @classmethod
     def build(cls, features: FloatArray) -> Graph:
         """The graph of (M, D) unit features; takes minutes from hundreds of thousands on."""
-        index = faiss.IndexHNSWFlat(features.shape[1], _LINKS, faiss.METRIC_INNER_PRODUCT)
+        index = _faiss().IndexHNSWFlat(features.shape[1], _LINKS, _faiss().METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = _BUILD_EFFORT
         index.add(np.ascontiguousarray(features))
         return cls(index)
@@ -110,7 +117,7 @@ class Graph:
     def save(self, path: Path) -> None:
         """Write the graph, atomically."""
         with atomic_path(path) as part:
-            faiss.write_index(self.index, str(part))
+            _faiss().write_index(self.index, str(part))
 
     @classmethod
     def open(cls, path: Path, shape: tuple[int, int]) -> Graph:
@@ -120,13 +127,13 @@ class Graph:
             DataError: the file is missing, damaged, or of other features.
         """
         try:
-            index = faiss.read_index(str(path))
+            index = _faiss().read_index(str(path))
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise DataError(
                 f"{path}: missing or damaged ({reason}); build the index again"
             ) from error
-        if (index.ntotal, index.d) != shape or not isinstance(index, faiss.IndexHNSWFlat):
+        if (index.ntotal, index.d) != shape or not isinstance(index, _faiss().IndexHNSWFlat):
             raise DataError(
                 f"{path}: a {type(index).__name__} of {index.ntotal} features of {index.d} "
                 f"numbers, expected an IndexHNSWFlat of {shape[0]} of {shape[1]}; build the index "

@@ -1,90 +1,34 @@
-"""A run's gallery as an index with its network, asked with a picture."""
+"""An index asked with a picture, through the half of its network that the picture needs.
+
+Neither PyTorch nor pandas is imported here: they would take longer than the answer.
+"""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from mscm_lib.config import RunConfig, unknown_key
-from mscm_lib.data import views
-from mscm_lib.data.images import load_pixels
-from mscm_lib.data.packed import open_packed
-from mscm_lib.data.tables import ImageTable, Modality
+from mscm_lib.config import unknown_key
+from mscm_lib.data.images import ImageFault, load_pixels
+from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.tables import Modality
 from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.evaluation.embedding import Embeddings, embed_table
-from mscm_lib.evaluation.run import load_run_network
-from mscm_lib.evaluation.verification import FALSE_MATCH, run_thresholds
-from mscm_lib.files import atomic_path, file_digest
-from mscm_lib.hardware import choose_hardware
-from mscm_lib.models import MSCMNet
-from mscm_lib.models.weights import load_network
-from mscm_lib.paths import resolve
+from mscm_lib.files import file_digest
+from mscm_lib.paths import absent, given, resolve
 from mscm_lib.retrieval.gallery import AGAIN, GalleryIndex, Match
-from mscm_lib.retrieval.neighbours import Method
 from mscm_lib.thresholds import Thresholds
 
-WEIGHTS = "model.safetensors"
+MODALITIES: tuple[Modality, ...] = ("visible", "infrared")
+Pixels = npt.NDArray[np.uint8]
 
 
-def build_index(
-    config: RunConfig,
-    weights: Path | str,
-    folder: Path | str,
-    search: str | None = None,
-    method: Method = "exact",
-    progress: bool = True,
-    false_match: float = FALSE_MATCH,
-) -> GalleryIndex:
-    """Embed every image that a search's gallery may hold, and keep it with the network.
-
-    Args:
-        config: of the run; says dataset, split and feature. Features are not flip-averaged.
-        weights: of the run.
-        folder: written whole or not at all.
-        search: one of the dataset's searches; None: the first.
-        method: "exact", or "approximate" for a graph that may miss neighbours.
-        progress: show a bar.
-        false_match: share of pairs of different people that `Searcher.decided` may take for one.
-
-    Raises:
-        CheckpointError: the weights belong to another dataset, split or number of identities.
-        ConfigError: no such search or method, or a share that is none.
-        DataError: the packed images are missing or damaged.
-    """
-    packed = open_packed(resolve(config.data_folder))
-    hardware = choose_hardware(config)
-    net = load_run_network(config, packed, weights, hardware)
-    search = search or packed.dataset.searches[0]
-    split = config.trial if len(packed.dataset.training_trials) > 1 else None
-    table = packed.dataset.gallery_pool(search, split)
-    found = embed_table(net, packed.images, table, hardware=hardware, progress=progress)
-    thresholds = run_thresholds(net, packed, config, hardware, false_match, progress)
-    about = {
-        "dataset": config.dataset,
-        "dataset_fingerprint": packed.images.fingerprint,
-        "data_folder": config.data_folder,
-        "search": search,
-        "feature": config.feature,
-        "mix_weight": config.mix_weight,
-        "height": config.height,
-        "width": config.width,
-        "weights": file_digest(weights),
-        "thresholds": thresholds and thresholds.as_dict(),
-    }
-    features = _feature(found, about)
-    index = GalleryIndex.build(table, features, packed.dataset.protocol, method, about)
-    with atomic_path(folder) as part:
-        part.mkdir()
-        index.write(part)
-        shutil.copyfile(weights, part / WEIGHTS)
-    return index
+def half_of(folder: Path, modality: Modality) -> Path:
+    """The file of a modality's half of the network in an index's folder: pixels → unit feature."""
+    return folder / f"{modality}.onnx"
 
 
 class Searcher:
@@ -92,41 +36,80 @@ class Searcher:
 
     Attributes:
         index: of the gallery.
-        net: in evaluation mode.
+        folder: where both are.
     """
 
-    def __init__(self, index: GalleryIndex, net: MSCMNet) -> None:
+    def __init__(self, index: GalleryIndex, folder: Path) -> None:
         self.index = index
-        self.net = net
+        self.folder = folder
+        self._halves: dict[Modality, Any] = {}
 
     @classmethod
-    def open(cls, folder: Path | str, device: str = "cpu") -> Searcher:
+    def open(cls, folder: Path | str) -> Searcher:
         """Open what `build_index` wrote.
 
         Raises:
-            CheckpointError: the network's file is damaged.
-            DataError: the folder is no index, or its network is not the one that made it.
+            DataError: the folder is no index, or lacks a half of its network.
         """
-        index, weights = GalleryIndex.open(folder), Path(folder) / WEIGHTS
-        if not weights.is_file():
-            raise DataError(f"{weights}: no such file; this index has features only, {AGAIN}")
-        if file_digest(weights) != index.about.get("weights"):
-            raise DataError(f"{weights}: not the network that embedded this gallery; {AGAIN}")
-        return cls(index, load_network(weights).net.to(device))
+        folder = Path(folder)
+        index = GalleryIndex.open(folder)
+        for modality in MODALITIES:
+            if not half_of(folder, modality).is_file():
+                missing = half_of(folder, modality)
+                raise DataError(f"{missing}: no such file; this index has features only, {AGAIN}")
+        return cls(index, folder)
 
-    def embed(self, pixels: npt.NDArray[np.uint8], modality: Modality) -> Tensor:
-        """The index's feature of one picture: (H, W, 3) pixels → (1, D)."""
-        device = next(self.net.parameters()).device
-        images = torch.from_numpy(pixels[None].copy()).to(device)  # (1, H, W, 3)
-        with torch.inference_mode():
-            once = self.net.embed(views.test_transform(images), modality)
-        features = {name: getattr(once, name).float().cpu() for name in ("pooled", "neck")}
-        table = ImageTable.from_rows([("the query", 0, 0, modality == "infrared")])
-        return _feature(Embeddings(table, features), self.index.about)
+    def check(
+        self, modality: str, camera: int | None = None, identity: int | None = None
+    ) -> Modality:
+        """The modality, once it and the labels of a picture are found to fit the gallery.
+
+        Raises:
+            ConfigError: no such modality; its pictures come from other cameras; or the camera rule
+                goes by the person, who is not named.
+        """
+        for known in MODALITIES:
+            if modality == known:
+                self._check_camera(known, camera, identity)
+                return known
+        raise ConfigError(unknown_key("modality", modality, list(MODALITIES)))
+
+    def _check_camera(self, modality: Modality, camera: int | None, identity: int | None) -> None:
+        cameras = self.index.about["cameras"][modality]
+        if camera is not None and camera not in cameras:
+            raise ConfigError(
+                f"camera = {camera}: {self.index.about['dataset']}'s {modality} pictures are of "
+                f"camera {', '.join(map(str, cameras))}; leave it out for a picture of another"
+            )
+        protocol = self.index.protocol
+        if camera is not None and identity is None and protocol.own_camera:
+            raise ConfigError(
+                f"camera = {camera}: the camera rule of {protocol.name} leaves out images of the "
+                "same person by this camera; give the identity too"
+            )
+
+    def embed(self, pixels: Pixels, modality: Modality) -> npt.NDArray[np.float32]:
+        """The index's feature of one picture: (H, W, 3) pixels → (1, D).
+
+        Raises:
+            DataError: the half of the network is damaged, or not of the one that made the index.
+        """
+        if modality not in self._halves:
+            self._halves[modality] = self._half(modality)
+        (feature,) = self._halves[modality].run(["feature"], {"images": pixels[None]})
+        return np.asarray(feature)
+
+    def _half(self, modality: Modality) -> Any:
+        import onnxruntime  # a refused picture does not wait for it
+
+        path = half_of(self.folder, modality)
+        if file_digest(path) != self.index.about["halves"][modality]:
+            raise DataError(f"{path}: not the network that embedded this gallery; {AGAIN}")
+        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def search(
         self,
-        image: Path | str | npt.NDArray[np.uint8],
+        image: Path | str | Pixels,
         modality: Modality,
         k: int = 10,
         camera: int | None = None,
@@ -142,16 +125,15 @@ class Searcher:
             identity: of the person, where known.
 
         Raises:
-            ConfigError: no such modality.
+            ConfigError: see `check`.
             DataError: the file is no usable image, or pixels have another size.
         """
-        if modality not in ("visible", "infrared"):
-            raise ConfigError(unknown_key("modality", modality, ["visible", "infrared"]))
+        modality = self.check(modality, camera, identity)
+        feature = self.embed(self.pixels(image), modality)
         cameras = None if camera is None else [camera]
         identities = None if identity is None else [identity]
-        return self.index.search(self.embed(self.pixels(image), modality), k, cameras, identities)[
-            0
-        ]
+        (matches,) = self.index.search(feature, k, cameras, identities)
+        return matches
 
     def decided(
         self, matches: Sequence[Match], modality: Modality, camera: int | None = None
@@ -179,33 +161,40 @@ class Searcher:
                 found.append(match)
         return found
 
-    def pictures(self, matches: Sequence[Match]) -> list[npt.NDArray[np.uint8]]:
-        """(H, W, 3) pixels of matches, from the packed dataset.
+    def packed(self) -> PackedDataset:
+        """The dataset whose gallery is searched.
 
         Raises:
-            DataError: the packed dataset is not there any more, or is another one.
+            DataError: it is not there any more, or is another one.
         """
         about = self.index.about
-        packed = open_packed(resolve(about["data_folder"]), about["dataset_fingerprint"])
-        return list(packed.images.read(packed.images.rows([match.path for match in matches])))
+        return open_packed(resolve(about["data_folder"]), about["dataset_fingerprint"])
 
-    def pixels(self, image: Path | str | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) pixels as the network takes them; a file's as a viewer shows them.
+    def pictures(self, matches: Sequence[Match]) -> list[Pixels]:
+        """(H, W, 3) pixels of matches; raises as `packed`."""
+        images = self.packed().images
+        return list(images.read(images.rows([match.path for match in matches])))
+
+    def pixels(self, image: Path | str | Pixels) -> Pixels:
+        """(H, W, 3) pixels as the network takes them; a file is taken as a viewer shows it.
 
         Raises:
             DataError: the file is no usable image, or pixels have another size or type.
         """
         height, width = self.index.about["height"], self.index.about["width"]
         if not isinstance(image, np.ndarray):
-            return load_pixels(Path(image), height, width, as_shown=True)
+            path = given(image)
+            if not path.is_file():
+                raise DataError(absent(image))
+            try:
+                return load_pixels(path, height, width, as_shown=True)
+            except ImageFault as fault:  # whose remedy is a dataset's
+                raise DataError(
+                    f"{path}: {fault.reason}; give another picture, or save this one as 8-bit RGB"
+                ) from fault
         if image.shape != (height, width, 3) or image.dtype != np.uint8:
             raise DataError(
                 f"pixels of shape {image.shape} and type {image.dtype}: expected "
                 f"({height}, {width}, 3) of uint8; a file would be brought to size"
             )
         return image
-
-
-def _feature(found: Embeddings, about: dict[str, Any]) -> Tensor:
-    name = about["feature"]
-    return (found.with_mix(about["mix_weight"]) if name == "mix" else found).features[name]

@@ -53,9 +53,10 @@ def enter(name: str, folder: Path | str) -> Path:
     if not diagnosis.healthy:
         raise DataError(f"{source}: not entered; mend what the doctor names and try again")
     place.parent.mkdir(parents=True, exist_ok=True)
-    added = [place.name] if place == source else [str(source), "--out", place.name]
+    within = str(place.relative_to(project_root()))  # DVC's advice on git then holds in the root
+    added = [within] if place == source else [str(source), "--out", within]
     dvc = [sys.executable, "-m", "dvc", "add", *added]
-    if subprocess.run(dvc, cwd=place.parent).returncode:
+    if subprocess.run(dvc, cwd=project_root()).returncode:
         raise StorageError(f"{place}: DVC could not add {source}; its message stands above")
     pointer = place.with_name(f"{name}.dvc")
     never_push(pointer)

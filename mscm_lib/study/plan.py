@@ -25,13 +25,13 @@ from mscm_lib.files import write_text
 from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
+from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import (
     DataDefinition,
     RunName,
     Study,
     find_study,
     load_study,
-    read_yaml,
     study_names,
 )
 
@@ -150,9 +150,10 @@ def as_plain(definition: DataDefinition) -> dict[str, Any]:
 def _reference(dataset: str) -> dict[str, Any]:
     """What the rankings that need no training read: the protocol, and the untrained network."""
     study = find_study(dataset)
-    run = RunName(dataset, study.variants[-1], study.trials[0], study.seeds[0])
+    seeds = study.seeds_of(dataset)
+    run = RunName(dataset, study.variants[-1], study.trials[0], seeds[0])
     config = study.config(run)
-    several = {"trials": list(study.trials), "seeds": list(study.seeds)}
+    several = {"trials": list(study.trials), "seeds": list(seeds)}
     return config.training() | config.evaluation() | several
 
 

@@ -60,7 +60,7 @@ class TrainingResult:
         last = self.history.iloc[-1]
         return (
             f"{len(self.history)} epochs, loss {last['loss']:.4f}, training accuracy "
-            f"{100 * last['accuracy']:.1f} %; weights of epoch {epoch} in {self.weights}"
+            f"{100 * last['accuracy']:.1f} %; weights of epoch {epoch + 1} in {self.weights}"
         )
 
 

@@ -199,7 +199,7 @@ def test_weights_trained_with_identities_held_out_are_another_run(config, weight
 
 def test_features_that_are_not_numbers_name_the_image(config, weights, tmp_path):
     net = MSCMNet(4, "resnet18", height=32, width=16)
-    torch.nn.init.constant_(net.head.neck.weight, torch.nan)
+    torch.nn.init.constant_(net.head.neck.weight, 3e38)
     with pytest.raises(ProtocolError, match=r"neck feature of cam\d/\d+/\d+.png is not finite"):
         evaluate_run(config, weights(net), tmp_path / "out", progress=False)
 

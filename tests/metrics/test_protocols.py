@@ -6,7 +6,7 @@ import pytest
 from mscm_lib.data.table_protocol import TableProtocol
 from mscm_lib.errors import ProtocolError
 from mscm_lib.metrics import rank_features, rank_metrics
-from mscm_lib.metrics.protocols import PROTOCOLS, protocol_named
+from mscm_lib.protocols import PROTOCOLS, protocol_named
 
 SETTINGS = [
     {},

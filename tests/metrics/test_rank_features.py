@@ -5,9 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ProtocolError
+from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.metrics import features as module
-from mscm_lib.metrics import rank_features, rank_metrics
+from mscm_lib.metrics import rank_features, rank_metrics, rerank
+from mscm_lib.retrieval import GalleryIndex
 from tests.metrics.reference import reference_metrics
 
 PROTOCOLS = ("sysu", "regdb", "llcm", "market")
@@ -165,10 +168,10 @@ def test_the_matrix_is_never_held(monkeypatch):
     largest = 0
     distances = module._Source.distances
 
-    def watched(self, images, queries):
+    def watched(self, *given):
         nonlocal largest
-        block = distances(self, images, queries)
-        largest = max(largest, block.size)
+        block = distances(self, *given)
+        largest = max(largest, block.numel())
         return block
 
     monkeypatch.setattr(module._Source, "distances", watched)
@@ -177,10 +180,101 @@ def test_the_matrix_is_never_held(monkeypatch):
     assert 0 < largest <= module.CPU_TILE.gallery * module.CPU_TILE.queries < 600 * 5000
 
 
+def by_differences(query, gallery):
+    query, gallery = query.astype(np.float64), gallery.astype(np.float64)
+    return ((query[:, None] - gallery[None]) ** 2).sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("query", "gallery", "hit"),
+    [
+        ([[512695]], [[512804], [512696], [512695]], 3),
+        ([[16777214.0]], [[16777212], [16777213], [16777214]], 3),
+        ([[1e8]], [[-1e8], [1e8 + 8], [1e8]], 3),  # no centre is near both
+        ([[3e18, 1]], [[3e18, 3], [-3e18, 1], [3e18, 1]], 3),
+        ([[1e-25, 0]], [[3e-25, 0], [0, 3e-25], [1e-25, 0]], 3),
+        ([[0, 0]], [[1, 0], [0, 1], [0, 0]], 3),
+        ([[70001, 5]], [[70001, 6], [70002, 5], [70000, 5]], 1),  # equally far: gallery order
+    ],
+)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_euclidean_ranks_tell_apart_what_features_tell_apart(query, gallery, hit, kind):
+    query, gallery = np.array(query, kind), np.array(gallery, kind)
+    for place in range(3):
+        ids = [int(row == place) for row in range(3)]
+        found = rank_features(
+            query, gallery, [1], ids, protocol="regdb", metric="euclidean"
+        ).first_hit[0]
+        wanted = np.argsort(by_differences(query, gallery)[0], kind="stable").tolist()
+        assert found == wanted.index(place) + 1
+        assert found == 1 or place != hit - 1
+
+
+@pytest.mark.parametrize("offset", [0, 1e3, 1e6])
+def test_euclidean_ranks_are_those_of_differences_wherever_features_lie(offset):
+    generator = np.random.default_rng(0)
+    query, gallery = (
+        (offset + generator.standard_normal((n, 128))).astype(np.float32) for n in (40, 1300)
+    )
+    gallery[600:640] = query + generator.normal(0, 1e-3, query.shape)
+    labels = np.arange(40), np.arange(1300) % 60
+    wanted = rank_metrics(by_differences(query, gallery), *labels, protocol="regdb")
+    found = rank_features(query, gallery, *labels, protocol="regdb", metric="euclidean")
+    np.testing.assert_array_equal(found.ap, wanted.ap)
+    np.testing.assert_array_equal(found.first_hit, wanted.first_hit)
+
+
+def test_the_callers_choice_of_coarse_products_is_not_followed_and_stands_again():
+    features, _ = _people(60, 400)
+    given = [torch.from_numpy(x) for x in features]
+    wanted = rerank(*given)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", torch.bfloat16), module.full_precision():
+            assert (given[0] @ given[1].T).dtype is torch.float32
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+            assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+        with torch.autocast("cpu", torch.bfloat16):
+            np.testing.assert_array_equal(rerank(*given), wanted)
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+USELESS = {"zero": 0, "vanishing": 1e-30, "overflowing": 3e19, "infinite": np.inf, "NaN": np.nan}
+
+
+@pytest.mark.parametrize("kind", USELESS)
+@pytest.mark.parametrize("where", ["cosine", "euclidean", "rerank", "index", "query", "network"])
+def test_a_useless_feature_is_named_wherever_it_enters(kind, where):
+    features, _ = _people(9, 30)
+    good, bad = features[0], features[1].copy()
+    bad[4] = USELESS[kind]
+    table = ImageTable.from_rows([(f"{row}.png", row % 3, 1, False) for row in range(30)])
+    ids = np.arange(9) % 3, np.arange(30) % 3
+    enter = {
+        "cosine": lambda: rank_features(good, bad, *ids, protocol="regdb"),
+        "euclidean": lambda: rank_features(good, bad, *ids, protocol="regdb", metric="euclidean"),
+        "rerank": lambda: rerank(good, bad),
+        "index": lambda: GalleryIndex.build(table, bad),
+        "query": lambda: GalleryIndex.build(table, features[1]).search(bad),
+        "network": lambda: Embeddings(table, {"neck": torch.from_numpy(bad)}),
+    }[where]
+    if where in ("euclidean", "rerank") and kind in ("zero", "vanishing"):
+        enter()  # a place like any other, where distances count and not directions
+    else:
+        with pytest.raises(ProtocolError, match=r"(row 4|feature 4|\b4\.png|query 4) is"):
+            enter()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"query_features": np.full((3, 4), np.nan, np.float32)}, "query_features: row 0 is NaN"),
+        (
+            {"query_features": np.full((3, 4), np.nan, np.float32)},
+            "query_features: row 0 is not finite",
+        ),
         ({"gallery_features": np.full((5, 4), np.inf, np.float32)}, "gallery_features: row . is"),
         (
             {"gallery_features": np.ones((0, 4), np.float32), "gallery_ids": []},

@@ -82,6 +82,13 @@ def test_takes_arrays_and_tensors_and_leaves_them_as_they_are(kind):
     assert (given == before).all()
 
 
+@pytest.mark.parametrize("factor", [1e-25, 2.0**-90, 1e17])
+def test_a_common_factor_changes_nothing(factor):
+    features = people(4)
+    found = rerank(*(factor * features[part] for part in (slice(30), slice(30, None))))
+    np.testing.assert_allclose(found, rerank(features[:30], features[30:]), atol=1e-5)
+
+
 def test_of_identical_features_the_first_are_the_nearest():
     """With more copies than neighbours a list holds the first of the set, and the image itself."""
     found = rerank(np.ones((3, 4)), np.ones((50, 4)))
@@ -110,7 +117,7 @@ def test_helps_where_people_form_groups():
         (np.ones((0, 3)), np.ones((2, 3)), {}, r"query features have shape \(0, 3\)"),
         (np.ones((2, 3)), np.ones((0, 3)), {}, r"gallery features have shape \(0, 3\)"),
         (np.ones(3), np.ones((2, 3)), {}, r"query features have shape \(3,\)"),
-        (np.ones((2, 3)), np.full((2, 3), np.nan), {}, "gallery feature 0 is NaN or infinite"),
+        (np.ones((2, 3)), np.full((2, 3), np.nan), {}, "gallery feature 0 is not finite"),
         (np.ones((2, 3)), np.ones((2, 3)), {"k1": 0}, "k1 = 0"),
         (np.ones((2, 3)), np.ones((2, 3)), {"k2": 1.5}, "k2 = 1.5"),
         (np.ones((2, 3)), np.ones((2, 3)), {"lambda_": 1.2}, "lambda_ = 1.2"),

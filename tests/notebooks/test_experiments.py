@@ -14,7 +14,7 @@ from mscm_lib.paths import project_root
 from mscm_lib.reports.experiment_figures import unbeaten
 from mscm_lib.reports.experiments import read_experiment
 from mscm_lib.reports.pages import studies_of_notebooks
-from mscm_lib.study.comparison import compare_variants
+from mscm_lib.study.comparison import benchmark_of, compare_variants
 from mscm_lib.study.settings import study_on, write_study_on
 
 NOTEBOOKS = sorted((project_root() / "notebooks").glob("3*.ipynb"))
@@ -51,7 +51,7 @@ def invented_tables(study, folder):
         compare_variants(group, study.reference, metric).assign(
             dataset=dataset, search="all", scoring="", metric=label
         )
-        for dataset, group in table.groupby("dataset", sort=False)
+        for dataset, group in table.groupby(table["dataset"].map(benchmark_of), sort=False)
         for metric, label in (("ap", "mAP"), ("hit", "R1"))
     ]
     folder.mkdir(parents=True)

@@ -128,7 +128,7 @@ def test_a_damaged_index_names_its_file(tmp_path):
     with pytest.raises(DataError, match=r"graph\.faiss"):
         GalleryIndex.open(folder)
     (fresh() / "index.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(DataError, match="format 1"):
+    with pytest.raises(DataError, match="format 2"):
         GalleryIndex.open(folder)
     objects = np.empty(60, dtype=object)
     np.save(fresh() / "features.npy", objects)  # a pickle in disguise

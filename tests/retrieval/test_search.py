@@ -1,27 +1,27 @@
 """A run's index with its network: the same features, whoever asks."""
 
+import io
 import json
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
 from mscm_lib import cli
-from mscm_lib.errors import ConfigError, DataError, ProtocolError
+from mscm_lib.data import views
+from mscm_lib.errors import CheckpointError, ConfigError, DataError, ProtocolError
+from mscm_lib.protocols import protocol_named
 from mscm_lib.reports.ranked import ranked_figure
-from mscm_lib.retrieval import Searcher, build_index
+from mscm_lib.retrieval import GalleryIndex, Searcher, build_index
 
 
-@pytest.fixture(params=["neck", "mix"])
-def folder(request, config, weights, tmp_path):
-    target = tmp_path / "index"
-    build_index(config.replace(feature=request.param), weights(), target, progress=False)
-    return target
-
-
-def test_a_gallery_image_finds_itself(folder, packed):
-    searcher = Searcher.open(folder)
+def test_a_gallery_image_finds_itself(kept, packed):
+    searcher = Searcher.open(kept)
     table = packed.dataset.gallery_pool(packed.dataset.searches[0])
     pixels = packed.images.read(packed.images.rows(table.paths[:5]))
     for path, image in zip(table.paths, pixels, strict=False):
@@ -31,41 +31,180 @@ def test_a_gallery_image_finds_itself(folder, packed):
     assert np.array_equal(again, pixels[-1])
 
 
-def test_a_file_is_asked_drawn_and_named(folder, packed, tmp_path, capsys):
-    asked = packed.dataset.query()[:1]
-    (pixels,) = packed.images.read(packed.images.rows(asked.paths))
-    Image.fromarray(pixels).save(tmp_path / "person.png")
+@pytest.mark.parametrize("modality", ["visible", "infrared"])
+def test_a_query_has_the_feature_that_the_network_gives(kept, network, modality):
+    pixels = np.random.default_rng(4).integers(0, 256, (32, 16, 3), dtype=np.uint8)
+    found = Searcher.open(kept).embed(pixels, modality)
+    with torch.inference_mode():
+        images = views.test_transform(torch.from_numpy(pixels[None]))
+        wanted = network.embed(images, modality).mix(0.3)
+    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
+
+
+def ask(capsys, *arguments):
+    """Exit status, lines on standard output, and all of standard error."""
+    try:
+        status = cli.main(["search", *map(str, arguments)])
+    except SystemExit as stopped:
+        status = stopped.code
+    told = capsys.readouterr()
+    return status, told.out.splitlines(), told.err
+
+
+def test_a_file_is_asked_drawn_and_named(kept, person, tmp_path, capsys):
+    path, row = person
     drawn = tmp_path / "list.png"
-    arguments = ["search", str(folder), str(tmp_path / "person.png"), "infrared", "--top", "6",
-                 "--camera", "3", "--identity", str(asked.ids[0]), "--figure", str(drawn)]  # fmt: skip
-    assert cli.main(arguments) == 0
-    lines = capsys.readouterr().out.splitlines()
+    status, lines, _ = ask(
+        capsys, kept, path, "infrared", "--top", 6, "--camera", row.cams[0],
+        "--identity", row.ids[0], "--figure", drawn,
+    )  # fmt: skip
+    assert status == 0
     assert sum("left out" not in line for line in lines) == 6
     assert all(line.endswith(("right", "wrong")) for line in lines)
     assert drawn.stat().st_size > 1000 and drawn.with_suffix(".txt").is_file()
 
 
-def test_what_is_no_query_is_refused(folder, tmp_path):
-    searcher = Searcher.open(folder)
+def test_several_pictures_are_answered_each_under_its_name(kept, person, capsys):
+    path, _ = person
+    single = ask(capsys, kept, path, "infrared", "--top", 3)[1]
+    status, lines, _ = ask(capsys, kept, path, path, "infrared", "--top", 3)
+    assert status == 0 and lines == [str(path), *single] * 2
+
+
+def test_paths_come_from_standard_input_and_a_bad_one_is_passed_over(
+    kept, person, capsys, monkeypatch
+):
+    path, _ = person
+    single = ask(capsys, kept, path, "infrared", "--top", 3)[1]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{path}\r\n\nno.png\n{path}\n"))
+    status, lines, errors = ask(capsys, kept, "-", "infrared", "--top", 3)
+    assert status == 2 and lines == [str(path), *single] * 2
+    assert errors.count("error:") == 1 and "no.png: no such file" in errors
+
+
+def test_a_search_needs_neither_torch_nor_pandas(kept, person):
+    code = (
+        "import sys, json; from mscm_lib import cli; cli.main(sys.argv[1:]);"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    line = [sys.executable, "-c", code, "search", str(kept), str(person[0]), "infrared"]
+    ran = subprocess.run(line, capture_output=True, text=True, check=True)
+    *found, modules = ran.stdout.splitlines()
+    assert len(found) == 10
+    assert not {"torch", "torchvision", "pandas", "scipy", "faiss"} & set(json.loads(modules))
+
+
+@pytest.fixture
+def spoilt(tmp_path, person):
+    """``spoilt(kind)``: a path that is no usable picture."""
+    whole = person[0].read_bytes()
+
+    def make(kind):
+        path = tmp_path / "bad.png"
+        if kind == "a folder":
+            path.mkdir()
+        elif kind == "transparent":
+            Image.new("RGBA", (16, 32), (200, 0, 0, 40)).save(path)
+        elif kind != "missing":
+            path.write_bytes({"cut off": whole[:60], "text": b"<html>", "empty": b""}[kind])
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["missing", "cut off", "text", "empty", "a folder", "transparent"])
+def test_a_persons_own_picture_is_not_one_of_the_release(kept, spoilt, capsys, kind):
+    path = spoilt(kind)
+    status, lines, errors = ask(capsys, kept, path, "visible")
+    assert status == 2 and not lines
+    assert errors.count("\n") == 1 and str(path) in errors and "release" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--camera", "99"], "infrared pictures are of camera"),
+        (["--camera", "1"], "infrared pictures are of camera"),  # a visible one
+        (["--camera", "-1"], "whole number"),
+        (["--top", "0"], "whole number"),
+        (["--identity", "x"], "whole number"),
+        (["--figure", "none/list.png"], "none: no such folder"),
+        (["--figure", "list.gif"], "PNG file"),
+        (["--figur", "list.png"], "did you mean '--figure'?"),
+    ],
+)
+def test_arguments_are_checked_before_the_network_is_opened(
+    kept, person, tmp_path, capsys, monkeypatch, options, told
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Searcher, "embed", lambda *_: pytest.fail("the network was opened"))
+    status, _, errors = ask(capsys, kept, person[0], "infrared", *options)
+    assert status == 2 and told in errors and errors.count("\n") == 1
+
+
+def test_a_figure_is_of_one_picture(kept, person, tmp_path, capsys):
+    drawn = tmp_path / "list.png"
+    status, _, errors = ask(capsys, kept, person[0], person[0], "infrared", "--figure", drawn)
+    assert status == 2 and "one picture" in errors and not drawn.exists()
+
+
+def test_a_camera_rule_by_person_needs_the_person(kept, person):
+    searcher = Searcher.open(kept)
+    searcher.index = replace(searcher.index, protocol=protocol_named("llcm"))
+    camera = int(person[1].cams[0])
+    with pytest.raises(ConfigError, match="give the identity too"):
+        searcher.search(person[0], "infrared", camera=camera)
+    assert searcher.search(person[0], "infrared", camera=camera, identity=1)
+
+
+def test_a_person_who_is_not_there_is_said(kept, person, capsys):
+    status, lines, errors = ask(capsys, kept, person[0], "infrared", "--identity", 12345)
+    assert status == 0 and all(line.endswith("wrong") for line in lines)
+    assert "nobody in this gallery is 12345" in errors
+
+
+def test_a_path_starts_where_the_person_is(kept, person, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert ask(capsys, kept, "person.png", "infrared")[0] == 0
+    status, _, errors = ask(capsys, kept, "nobody.png", "infrared")
+    assert status == 2 and f"looked at {tmp_path / 'nobody.png'} and " in errors
+
+
+def test_what_is_no_query_is_refused(kept):
+    searcher = Searcher.open(kept)
     with pytest.raises(ConfigError, match="modality"):
-        searcher.search(tmp_path / "x.png", "thermal")
-    with pytest.raises(DataError, match=r"x\.png"):
-        searcher.search(tmp_path / "x.png", "visible")
+        searcher.search("x.png", "thermal")
     with pytest.raises(DataError, match=r"\(32, 16, 3\)"):
         searcher.search(np.zeros((9, 9, 3), np.uint8), "visible")
 
 
-def test_another_network_is_refused(folder, weights, network):
-    (folder / "model.safetensors").write_bytes(weights(trial="7").read_bytes())
+def test_another_network_is_refused(folder):
+    (folder / "visible.onnx").write_bytes((folder / "infrared.onnx").read_bytes())
     with pytest.raises(DataError, match="not the network"):
-        Searcher.open(folder)
-    (folder / "model.safetensors").unlink()
+        Searcher.open(folder).search(np.zeros((32, 16, 3), np.uint8), "visible")
+    (folder / "visible.onnx").unlink()
     with pytest.raises(DataError, match="features only"):
         Searcher.open(folder)
 
 
-def test_the_picture_shows_each_match(folder, packed):
-    searcher = Searcher.open(folder)
+def test_an_index_is_refused_before_anything_is_embedded(config, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(GalleryIndex, "build", lambda *_: pytest.fail("it was embedded"))
+    here, full = tmp_path / "new", tmp_path / "full"
+    full.mkdir()
+    (full / "letter.txt").write_text("dear")
+    with pytest.raises(ConfigError, match="method"):
+        build_index(config, weights(), here, method="fast")
+    with pytest.raises(ConfigError, match="unknown search 'outdoor'"):
+        build_index(config, weights(), here, search="outdoor")
+    with pytest.raises(CheckpointError, match="no such file"):
+        build_index(config, tmp_path / "none.safetensors", here)
+    with pytest.raises(ConfigError, match="is no index"):
+        build_index(config, weights(), full)
+    assert not here.exists() and (full / "letter.txt").is_file()
+
+
+def test_the_picture_shows_each_match(kept, packed):
+    searcher = Searcher.open(kept)
     asked = packed.dataset.query()[:1]
     (pixels,) = packed.images.read(packed.images.rows(asked.paths))
     matches = searcher.search(pixels, "infrared", 7, camera=3, identity=int(asked.ids[0]))

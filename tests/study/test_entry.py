@@ -49,6 +49,15 @@ def test_entered_data_is_pinned_and_never_pushed(project, tree):
     assert yaml.safe_load(pointer.read_text())["outs"] == [out]
 
 
+def test_what_git_is_to_be_given_is_named_from_the_root(project, tree, capfd):
+    subprocess.run(["git", "init", "--quiet", str(project)], check=True)
+    _dvc(project, "init", "--force", "--quiet")
+    pointer = entry.enter("regdb", tree)
+    said = next(line for line in capfd.readouterr().out.splitlines() if "git add" in line).split()
+    assert "data/raw/regdb.dvc" in said and pointer.is_file()
+    assert all((project / path).is_file() for path in said[2:])
+
+
 def test_a_broken_tree_is_not_entered(project, tree, tmp_path, capsys):
     broken = tmp_path / "broken"
     subprocess.run(["cp", "-r", str(tree), str(broken)], check=True)

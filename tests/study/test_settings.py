@@ -121,6 +121,14 @@ def test_a_study_may_define_its_own_variants():
     assert resolve_run(study, "quick", "mine").backbone == study.run["backbone"]
 
 
+def test_worlds_may_be_trained_on_from_their_own_seeds():
+    world = QUICK["data"]["quick"]
+    worlds = {f"quick-w{n}": world | {"settings": world["settings"] | {"seed": n}} for n in (3, 4)}
+    study = _study(data=worlds, seeds="world")
+    assert study.repeats == 1
+    assert {(run.dataset, run.seed) for run in study.runs()} == {("quick-w3", 3), ("quick-w4", 4)}
+
+
 def test_own_parts_lie_beside_the_study():
     study = _study(variants={"baseline": "b", "mine": {"metric_loss": "my_parts:MyLoss"}})
     config = resolve_run(study, "quick", "mine")
@@ -156,5 +164,5 @@ def test_unknown_names_are_named_with_the_nearest():
 
 
 def test_a_run_is_found_by_its_name():
-    study, run = find_run("quick-mscmnet-t0-s1")
+    study, run = find_run("quick-w1-mscmnet-t0-s1")
     assert (study.name, run.variant, run.seed) == ("quick", "mscmnet", 1)

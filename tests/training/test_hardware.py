@@ -62,14 +62,25 @@ def test_under_torchrun_each_process_has_its_own_gpu(two_gpus, monkeypatch):
     assert choose_hardware(RunConfig()).device == torch.device("cuda", 1)
 
 
-def test_float32_is_not_tf32(monkeypatch):
-    torch.backends.cudnn.allow_tf32 = True  # as PyTorch sets it
+def _by_the_older_switches():
+    torch.backends.cudnn.allow_tf32 = True  # as PyTorch starts
     torch.set_float32_matmul_precision("high")
-    chosen = choose_hardware(RunConfig(device="cpu", precision="float32"))
+
+
+def _by_the_newer_switches():
+    for kind in (torch.backends.cudnn, torch.backends.cudnn.conv, torch.backends.cuda.matmul):
+        kind.fp32_precision = "tf32"
+
+
+@pytest.mark.parametrize("ask", [_by_the_older_switches, _by_the_newer_switches])
+def test_float32_is_not_tf32_however_it_was_asked_for(ask):
+    hardware = choose_hardware(RunConfig(device="cpu", precision="float32"))
+    ask()
+    assert hardware.record()["tf32"]
+    choose_hardware(RunConfig(device="cpu"))
+    assert hardware.record() == {"device": "cpu", "precision": "float32", "tf32": False}
     assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
-    assert chosen.record() == {"device": "cpu", "precision": "float32", "tf32": False}
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    assert chosen.record()["tf32"]
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_autocast_computes_in_the_chosen_format():

@@ -203,6 +203,7 @@ def test_held_out_identities_choose_the_epoch(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer_module.Retrieval, "score", lambda self, figures: next(scores))
     result = train(config, tmp_path / "out", tmp_path / "state")
     assert result.record["selected_epoch"] == 1
+    assert "weights of epoch 2 in" in result.summary  # counted as in "epoch 3/3"
     assert result.record["identities"] == 8  # two of the ten are held out
     assert result.history["validation_rank1"].between(0, 1).all()
     kept = load_file(result.weights)
