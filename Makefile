@@ -6,7 +6,7 @@ IN := bash scripts/setup.sh
 LINT := ruff check . && ruff format --check . && mypy
 STUDY ?= quick
 ON ?=
-JOBS ?= 1
+JOBS ?= 0
 WORKERS ?= 2
 
 .PHONY: help setup study preset experiments rehearse book test lint lab lock clean distclean

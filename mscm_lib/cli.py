@@ -256,7 +256,7 @@ def _parser() -> Parser:
     study.add_argument(
         "--on", type=known(_a_study), help="put its variants on another study's data"
     )
-    study.add_argument("--jobs", type=whole(1), default=1, help="runs at a time")
+    study.add_argument("--jobs", type=whole(0), default=0, help="runs at a time; 0: as many as fit")
     check = add("check", _check, "look a study file over: its runs, and what they would cost")
     check.add_argument("file", type=there("file"), help="such as studies/quick/study.yaml")
     add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")

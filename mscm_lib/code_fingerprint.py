@@ -31,8 +31,8 @@ LEFT_OUT = tuple(
     f"{PACKAGE}.{name}"
     for name in (
         *("config", "settings", "errors", "files", "paths", "provenance", "code_fingerprint"),
-        *("study.settings", "study.plan", "study.code", "study.notebook", "study.prepare"),
-        *("study.stages", "study.execute"),
+        *("study.settings", "study.reading", "study.plan", "study.code", "study.notebook"),
+        *("study.prepare", "study.stages", "study.execute"),
     )
 )
 Fingerprint = dict[str, str]

@@ -25,6 +25,7 @@ from mscm_lib.models.weights import load_network
 from mscm_lib.reports.numbers import FinishedRun
 
 Maps = npt.NDArray[np.float32]
+DEEP = "layer 4"  # whose map has a sixteenth of the picture's columns; a stem's has a quarter
 NAMES = {"v_g": "V_g stem", "v_c": "V_c stem", "i_g": "I_g stem", "i_c": "I_c stem"}
 
 
@@ -99,7 +100,7 @@ def activation_maps(run: FinishedRun, table: ImageTable, before: bool = False) -
         for name, stem in net.streams.stems.items()
         if name[0] == modality[0] or not name.startswith(("v", "i"))
     }
-    layers["layer 4"] = net.trunk.layer4
+    layers[DEEP] = net.trunk.layer4
     maps = grad_cam(layers, lambda: (net.embed(x, modality).neck * references).sum(dim=1))
     return {name: _enlarged(values, (x.shape[2], x.shape[3])) for name, values in maps.items()}
 
@@ -134,18 +135,22 @@ def maps_figure(run: FinishedRun, table: ImageTable, maps: dict[str, Maps], titl
 
 
 def spread(maps: dict[str, Maps]) -> dict[str, dict[str, float]]:
-    """By layer: share of the picture that holds half of the map's weight, and the share of weight in
-    the middle half of its width, where the person stands; means over pictures."""
+    """By layer, over the maps that are not empty: share of the picture that holds half of a map's
+    weight, and share of weight in the middle half of its width, where the person stands; NaN for the
+    latter where the layer's own map has fewer than four columns. And how many maps are empty."""
     found: dict[str, dict[str, float]] = {}
-    for name, values in maps.items():
+    for name, every in maps.items():
+        values = every[every.any(axis=(1, 2))]
         flat = np.sort(values.reshape(len(values), -1), axis=1)[:, ::-1]
-        total = np.maximum(flat.sum(axis=1, keepdims=True), 1e-12)
+        total = flat.sum(axis=1, keepdims=True)
         half = (np.cumsum(flat, axis=1) / total < 0.5).mean(axis=1)
         width = values.shape[2]
         middle: Any = values[:, :, width // 4 : width - width // 4].sum(axis=(1, 2)) / total[:, 0]
+        columns = width // (16 if name == DEEP else 4)
         found[name] = {
-            "area of half the weight": half.mean(),
-            "weight in the middle": middle.mean(),
+            "area of half the weight": half.mean() if len(half) else np.nan,
+            "weight in the middle": middle.mean() if len(middle) and columns >= 4 else np.nan,
+            "empty maps": len(every) - len(values),
         }
     return found
 

@@ -126,9 +126,10 @@ def _prepared(copy: Copy) -> nbformat.NotebookNode:
         notebook.cells.insert(1, note)
     for cell in notebook.cells:
         texts = [
-            output.metadata.get("image/png", {}).get("alt", "")
+            output.metadata.get(kind, {}).get("alt", "")
             for output in cell.get("outputs", [])
-            if "image/png" in output.get("data", {})
+            for kind in ("image/png", "image/svg+xml")
+            if kind in output.get("data", {})
         ]
         if texts:
             cell.metadata["mystnb"] = {"image": {"alt": " ".join(texts)}}

@@ -82,7 +82,7 @@ class Experiment:
 
     def among(self, places: Mapping[str, float]) -> dict[str, float]:
         """The part of ``places`` whose keys are datasets or variants of this study."""
-        known = {*self.study.data, *self.study.variants}
+        known = {*self.study.data, *map(benchmark_of, self.study.data), *self.study.variants}
         return {name: place for name, place in places.items() if name in known}
 
     def about(self) -> str:

@@ -15,7 +15,7 @@ from mscm_lib.paths import resolve
 from mscm_lib.reports.style import legend_below, use_style
 from mscm_lib.study.settings import Study, load_study
 
-REFERENCES = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA", "oracle")
+FLOORS, CEILING = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA"), ("oracle",)
 
 
 def write_figures(name: str) -> None:
@@ -67,7 +67,8 @@ def retrieval(metrics: pd.DataFrame) -> Figure:
     long["percent"] *= 100
     long["measure"] = long["measure"].map({"rank1": "rank-1", "mean_ap": "mAP"})
     variants = list(dict.fromkeys(reported["variant"]))
-    order = [v for v in REFERENCES if v in variants] + [v for v in variants if v not in REFERENCES]
+    networks = [name for name in variants if name not in (*FLOORS, *CEILING)]
+    order = [name for name in (*FLOORS, *networks, *CEILING) if name in set(variants)]
     panels = list(dict.fromkeys(long["panel"]))
     figure, axes = plt.subplots(
         1,
@@ -98,7 +99,7 @@ def retrieval(metrics: pd.DataFrame) -> Figure:
             linewidth=0.5,
         )
         axis.set(title=f"search: {panel}", xlabel="", ylabel="percent", ylim=(0, 100))
-        axis.tick_params(axis="x", rotation=20)
+        plt.setp(axis.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
         axis.legend(title=None, loc="upper left")
     figure.suptitle("Retrieval of people never seen in training")
     return figure

@@ -18,6 +18,7 @@ from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import machine
 from mscm_lib.reports.published import DATASETS, TITLES
+from mscm_lib.study.comparison import benchmark_of
 from mscm_lib.study.tables import LABELS
 
 TRAINED_ON = {"sysu": 395, "regdb": 206, "llcm": 713}
@@ -94,6 +95,7 @@ class _Tables:
     @classmethod
     def read(cls, folder: Path) -> _Tables:
         summary, metrics = _table(folder / "summary.csv"), _table(folder / "metrics.csv")
+        metrics["dataset"] = metrics["dataset"].map(benchmark_of)
         provenance = read_json(folder / "provenance.json")
         name = folder.parent.name
         return cls(name, folder, summary, metrics, _table(folder / "comparison.csv"), provenance)
@@ -113,8 +115,8 @@ class _Tables:
         records = [
             record
             for record in self.provenance.values()
-            if (record["parameters"]["dataset"], record["parameters"]["variant"])
-            == (row["dataset"], row["network"])
+            if benchmark_of(record["parameters"]["dataset"]) == row["dataset"]
+            and record["parameters"]["variant"] == row["network"]
         ]
         if not records:
             raise DataError(
@@ -149,8 +151,8 @@ class _Tables:
 
     def _reader(self, dataset: str) -> str:
         """What read the images of the study's own ``dataset``."""
-        for name, record in self.provenance.items():
-            if name.startswith(f"{dataset}/"):
+        for record in self.provenance.values():
+            if benchmark_of(record["parameters"]["dataset"]) == benchmark_of(dataset):
                 return str(record.get("images", {}).get("reader", dataset))
         return dataset
 

@@ -30,7 +30,6 @@ from mscm_lib.study.tables import results_table
 
 # Executed here, from what the stages left.
 NARRATIVE = ("11_training_report", "90_results")
-ONE_NETWORK = "60_why_numbers_differ"  # asks one run of a study, and no experiment's in particular
 PAPER_TABLES = "91_paper_tables"  # beside them, where the study is one of the paper's datasets
 PAGES_OF_RUNS = 8  # git holds the pages: of a study of more runs, none of single runs is among them
 
@@ -70,7 +69,7 @@ def _narrative(study: Study) -> list[Report]:
     reports = []
     wanted = study.variants_of or study.name
     own = [stem for stem, name in studies_of_notebooks().items() if name == wanted]
-    for stem in (*own, *(() if own else (ONE_NETWORK,)), *NARRATIVE):
+    for stem in (*own, *NARRATIVE):
         executed = resolve(f"runs/notebooks/{stem}/{study.name}.ipynb")
         execute(stem, executed, {"study": study.name})
         reports.append(_told(stem, executed))

@@ -9,6 +9,7 @@ from mscm_lib.errors import DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import benchmark_table
+from mscm_lib.reports.diagrams import write_diagrams
 from mscm_lib.reports.findings import findings_table
 
 _BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -40,6 +41,7 @@ def refreshed(text: str) -> str:
 
 
 def refresh(path: Path | str = "README.md") -> None:
-    """Rewrite README.md's tables in place."""
+    """Rewrite README.md's tables in place, and draw the diagrams that it shows."""
+    write_diagrams()
     path = resolve(path)
     write_text(path, refreshed(path.read_text(encoding="utf-8")))

@@ -12,31 +12,33 @@ import pandas as pd
 
 from mscm_lib.paths import project_root, resolve
 
-_KEY = ["dataset", "search", "scoring", "metric", "variant"]
+_KEY = ["dataset", "variant", "trial", "seed", "search", "scoring"]
+_MEASURES = {"mAP": "mean_ap", "R1": "rank1"}
 
 
 def told(study: str) -> str:
-    """Each network's mAP and rank-1 beside the committed ones, what changed, and how to put it back.
+    """Each run's mAP and rank-1 beside the committed ones, what changed, and how to put it back.
 
-    Two results are called different where their 95 % intervals, which hold what other people and
-    other seeds would have changed, do not overlap; another machine's rounding is of that size too.
+    Two figures are called different where their 95 % intervals over people do not overlap. Another
+    kind of processor rounds differently, and from random weights a training then ends elsewhere, as
+    one from another seed does: within these intervals, unless something else has changed.
     """
-    folder = f"results/{study}/tables"
-    mine = _compared((resolve(folder) / "comparison.csv").read_text(encoding="utf-8"))
-    committed = _git("show", f"HEAD:./{folder}/comparison.csv")
+    path = f"results/{study}/tables/metrics.csv"
+    committed = _git("show", f"HEAD:./{path}")
     if not committed:
         return "No results of this study are committed to compare yours with."
-    theirs = _compared(committed)
-    lines = ["Yours beside the committed (percent, 95 % interval over people and seeds):"]
+    mine, theirs = _trained(resolve(path).read_text(encoding="utf-8")), _trained(committed)
+    lines = ["Yours beside the committed (percent, 95 % interval over people):"]
     for row in mine.merge(theirs, on=_KEY, suffixes=("", "_theirs")).to_dict("records"):
-        apart = row["low"] > row["high_theirs"] or row["high"] < row["low_theirs"]
-        verdict = "DIFFERENT" if apart else "as far apart as seeds and machines put them"
-        yours, committed = _span(row, ""), _span(row, "_theirs")
-        search = f"{row['search']} {row['scoring']}".strip()
-        lines.append(
-            f"  {row['variant']:<20} {row['dataset']:<8} {search:<12} {row['metric']:<4} {yours} "
-            f"beside {committed}: {'the same' if yours == committed else verdict}"
-        )
+        run = f"{row['dataset']}, {row['variant']}, seed {row['seed']}, {row['search']}"
+        for label, measure in _MEASURES.items():
+            apart = row[f"{measure}_low"] > row[f"{measure}_high_theirs"]
+            apart |= row[f"{measure}_high"] < row[f"{measure}_low_theirs"]
+            yours, other = _span(row, measure, ""), _span(row, measure, "_theirs")
+            verdict = "DIFFERENT" if apart else "as other seeds and machines would be"
+            if yours == other:
+                verdict = "the same"
+            lines.append(f"  {run:<42} {label:<4} {yours} beside {other}: {verdict}")
     places = [f"results/{study}", "dvc.lock", f"studies/{study}/dvc.lock"]
     changed = [line[3:] for line in _git("status", "--porcelain", "--", *places).splitlines()]
     if not changed:
@@ -47,15 +49,15 @@ def told(study: str) -> str:
                       f"To put the committed ones back: {back}"])  # fmt: skip
 
 
-def _compared(text: str) -> pd.DataFrame:
-    table = pd.read_csv(io.StringIO(text), keep_default_na=False)
-    bounds = ["mean", "low", "high"]
-    table[bounds] = table[bounds].apply(pd.to_numeric)
-    return table[[*_KEY, *bounds]]
+def _trained(text: str) -> pd.DataFrame:
+    """The reported figures of every trained network, a row a run and search."""
+    table = pd.read_csv(io.StringIO(text), dtype={"scoring": "string"}).fillna({"scoring": ""})
+    bounds = [f"{m}{end}" for m in _MEASURES.values() for end in ("", "_low", "_high")]
+    return table[(table["kind"] == "trained") & table["reported"]][[*_KEY, *bounds]]
 
 
-def _span(row: Mapping[Any, Any], whose: str) -> str:
-    mean, low, high = (row[f"{name}{whose}"] for name in ("mean", "low", "high"))
+def _span(row: Mapping[Any, Any], measure: str, whose: str) -> str:
+    mean, low, high = (100 * row[f"{measure}{end}{whose}"] for end in ("", "_low", "_high"))
     return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -49,9 +50,11 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
 
     Raises:
         ConfigError: there is no such notebook.
-        NotebookError: a cell failed; the message is the cell's own error.
+        NotebookError: a cell failed; the message is the cell's own error. Or there was no kernel of
+            this environment to run it, or it died.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from papermill.log import logger
 
@@ -59,6 +62,7 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
     if not source.is_file():
         known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
         raise ConfigError(unknown_key("notebook", stem, known))
+    _check_kernel()
     failed = output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
     logger.addFilter(_of_known_parameters)
@@ -78,7 +82,8 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
                 stderr_file=sys.stderr,
                 progress_bar=False,
                 cwd=str(project_root()),
-                extra_arguments=["--log-level=ERROR"],  # the kernel's own remarks on its sockets
+                # no remarks of the kernel on its sockets; no terminal's colours in files and logs
+                extra_arguments=["--log-level=ERROR", "--InteractiveShell.colors=nocolor"],
             )
         except PapermillExecutionError as error:
             target.replace(failed)
@@ -86,6 +91,37 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
                 f"notebooks/{stem}.ipynb: cell {error.exec_count} failed: {error.ename}: "
                 f"{error.evalue}\nThe executed part is in {failed}"
             ) from error
+        except DeadKernelError as error:
+            target.replace(failed)
+            raise NotebookError(
+                f"notebooks/{stem}.ipynb: its kernel was ended from outside, most often by the system "
+                f"for want of memory. What was executed is in {failed}; the same command goes on"
+            ) from error
+        except RuntimeError as error:  # what nbclient raises when there is no answer at all
+            raise NotebookError(f"notebooks/{stem}.ipynb: {error}. {_why_no_kernel()}") from error
         finally:
             if target.exists():
                 target.replace(part)
+
+
+def _check_kernel() -> None:
+    """Refuse a kernel named python3 that runs another environment than this one."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    spec = KernelSpecManager().get_kernel_spec("python3")
+    program, here = Path(spec.argv[0]), Path(sys.executable)
+    if program.is_absolute() and program.parent.resolve() != here.parent.resolve():
+        raise NotebookError(
+            f"the kernel python3 of {spec.resource_dir} runs {program}, which is not of this "
+            f"environment ({here}): move that folder away, or take it out of JUPYTER_PATH"
+        )
+
+
+def _why_no_kernel() -> str:
+    """What this environment's kernel says when it cannot start, and the remedy."""
+    command = [sys.executable, "-c", "import ipykernel.kernelapp"]
+    said = subprocess.run(command, capture_output=True, text=True).stderr.strip().splitlines()
+    cause = (
+        said[-1] if said else "the kernel's own file (jupyter kernelspec list) starts it wrongly"
+    )
+    return f"The cause: {cause}. The remedy: make distclean setup, or mend the active environment"

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.config import RunConfig, coerce, unknown_key
-from mscm_lib.errors import ConfigError
+from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.study.settings import find_study, resolve_run
 
 # A library that imports tqdm warns of missing widgets; progress is printed as text on purpose.
@@ -31,6 +31,8 @@ class Parameters:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._before = set(namespace) | {"given"}
+        if shell := namespace.get("get_ipython"):
+            shell().set_custom_exc((StudyError,), _one_line)
         self._cell = len(namespace.get("In", []))  # of IPython's history, which the next one begins
 
     def values(self) -> dict[str, Any]:
@@ -93,6 +95,15 @@ class Parameters:
                             with suppress(ValueError):
                                 found.setdefault(name, ast.literal_eval(value))
         return found
+
+
+def _one_line(
+    shell: Any, kind: type, error: Exception, trace: Any, tb_offset: Any = None
+) -> list[str]:
+    """Show an error that names its own cause and remedy without the library's lines above it."""
+    said = [f"{kind.__name__}: {error}"]
+    shell._showtraceback(kind, error, said)
+    return said
 
 
 def as_table(values: dict[str, Any], header: str = "value") -> pd.DataFrame:

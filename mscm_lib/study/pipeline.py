@@ -27,7 +27,7 @@ STARTED_AGAIN = (
 )
 
 
-def make(study: Study, jobs: int = 1) -> None:
+def make(study: Study, jobs: int = 0) -> None:
     """Make all of a study that is not made yet.
 
     DVC makes one stage after the other; several DVCs in one folder wait for each other where they
@@ -36,15 +36,17 @@ def make(study: Study, jobs: int = 1) -> None:
 
     Args:
         study: which.
-        jobs: runs at a time.
+        jobs: runs at a time; 0: on a GPU one, else one a core, whose bytes are the same on a machine
+            of any number of cores.
 
     Raises:
-        ConfigError: ``jobs`` is not a positive number, or two studies disagree.
+        ConfigError: ``jobs`` is negative, or two studies disagree.
         DataError: a dataset is not there.
         StudyError: a stage failed; its own message stands above. The other runs went on.
     """
-    if jobs < 1:
-        raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time")
+    if jobs < 0:
+        raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time, or 0 to choose")
+    jobs = jobs or _fitting(study)
     check_sources(study)
     write_plan()
     if jobs > 1:
@@ -56,6 +58,14 @@ def make(study: Study, jobs: int = 1) -> None:
         if failed:
             raise StudyError(f"the study {study.name} stopped; {STARTED_AGAIN}")
     _repro(study, [f"studies/{study.name}/dvc.yaml"])
+
+
+def _fitting(study: Study) -> int:
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    runs = sum(1 for _ in study.runs())
+    return 1 if torch.cuda.is_available() else min(cores or 1, runs)
 
 
 def _repro(study: Study, targets: Sequence[str]) -> None:
@@ -80,6 +90,7 @@ def _repro_share(worker: int, names: Sequence[str], jobs: int) -> int:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="backslashreplace",
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

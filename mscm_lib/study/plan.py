@@ -25,13 +25,13 @@ from mscm_lib.files import write_text
 from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
+from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import (
     DataDefinition,
     RunName,
     Study,
     find_study,
     load_study,
-    read_yaml,
     study_names,
 )
 

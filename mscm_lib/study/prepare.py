@@ -5,7 +5,8 @@ from __future__ import annotations
 from mscm_lib.data import PackedDataset, open_dataset, open_packed, pack_dataset
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
-from mscm_lib.study.settings import DataDefinition, read_yaml
+from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.settings import DataDefinition
 
 
 def prepare(dataset: str) -> PackedDataset:

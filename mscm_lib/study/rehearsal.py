@@ -23,7 +23,7 @@ from mscm_lib.data.generated.settings import Layout
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.settings import read_yaml
+from mscm_lib.study.reading import read_yaml
 
 SIZES = {"height": 64, "width": 32}
 RUN: dict[str, Any] = {

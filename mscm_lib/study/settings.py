@@ -8,21 +8,26 @@ experiment stands on the data of the lab, and can be put on any other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML, YAMLError
 
 from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
 from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
+from mscm_lib.study.reading import (
+    check_keys,
+    mapping,
+    plain_text,
+    read_yaml,
+    safe_name,
+    shown,
+    whole_numbers,
+)
 
 READERS = ("generated", "sysu", "regdb", "llcm", "table")
 WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
@@ -31,9 +36,6 @@ OF_THE_DATA = ("data", "datasets", "trials", "run")
 KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
 # what a run is called and reads: its study says it elsewhere
 _NAMED_ELSEWHERE = ("dataset", "data_folder", "trial", "seed", "variant", "height", "width")
-# Names become folders, DVC's targets and parts of its overrides (`-S`), where ".", "+", "=", "[" and
-# a digit in front mean something else.
-_NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class DataDefinition:
     @classmethod
     def from_mapping(cls, key: str, values: Any, where: str = "data") -> DataDefinition:
         """Checked definition; raises `ConfigError` naming the key that is wrong."""
-        where = f"{where}.{_name(where, key)}"
+        where = f"{where}.{safe_name(where, key)}"
         known = ("reader", "source", "height", "width", "settings")
-        _known(where, _mapping(where, values), known)
+        check_keys(where, mapping(where, values), known)
         reader = values.get("reader")
         if reader not in READERS:
             raise ConfigError(unknown_key(f"reader in {where}", str(reader), list(READERS)))
@@ -79,8 +81,8 @@ class DataDefinition:
                 raise ConfigError(f"{where}.{side} = {size!r}: expected a multiple of 16 pixels")
         if drawn == ("source" in values):
             raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
-        source = _text(f"{where}.source", values.get("source", "drawn"))
-        settings = _mapping(f"{where}.settings", values.get("settings", {}))
+        source = plain_text(f"{where}.source", values.get("source", "drawn"))
+        settings = mapping(f"{where}.settings", values.get("settings", {}))
         try:
             if drawn:
                 from mscm_lib.data.generated import GeneratedSettings
@@ -195,26 +197,31 @@ def load_study(name: str) -> Study:
     return read_study(study_path(name))
 
 
-def read_study(path: Path, text: str | None = None) -> Study:
-    """The study that ``path`` holds, or is to hold where ``text`` is given; as `load_study`."""
+def read_study(path: Path, text: str | None = None, whole: bool = False) -> Study:
+    """The study that ``path`` holds, or is to hold where ``text`` is given; as `load_study`.
+
+    ``whole``: with all the data that it defines, chosen for its runs or not.
+    """
     values = _joined(path, read_yaml(path, text))
-    where = _shown(path)
-    _known(where, values, KEYS)
+    if whole:
+        values.pop("datasets", None)
+    where = shown(path)
+    check_keys(where, values, KEYS)
     missing = [key for key in ("title", *OF_THE_VARIANTS, "data", "run") if key not in values]
     if missing:
         raise ConfigError(f"{where}: lacks {', '.join(missing)}")
     labels, parameters = _variants(where, values["variants"])
     parameters = {name: beside(own, path.parent) for name, own in parameters.items()}
     study = Study(
-        _name(f"{where}: the folder", path.parent.name),
-        _text(f"{where}: title", values["title"]),
+        safe_name(f"{where}: the folder", path.parent.name),
+        plain_text(f"{where}: title", values["title"]),
         _data(where, values["data"], values.get("datasets")),
         tuple(labels),
         labels,
         parameters,
         values["reference"],
-        _numbers(f"{where}: trials", values.get("trials", [0])),
-        () if values["seeds"] == WORLD else _numbers(f"{where}: seeds", values["seeds"]),
+        whole_numbers(f"{where}: trials", values.get("trials", [0])),
+        () if values["seeds"] == WORLD else whole_numbers(f"{where}: seeds", values["seeds"]),
         beside(_run_parameters(f"{where}: run", values["run"]), path.parent),
         values.get("variants_of", ""),
         values.get("data_of", ""),
@@ -260,7 +267,7 @@ def resolve_run(
 
 
 def find_study(dataset: str) -> Study:
-    """The study whose own file defines ``dataset``.
+    """The study whose own file defines ``dataset``, with all the data that it defines.
 
     Raises:
         ConfigError: no study has a dataset of that name.
@@ -270,7 +277,7 @@ def find_study(dataset: str) -> Study:
         path = study_path(name)
         own = list(read_yaml(path).get("data") or ())
         if dataset in own:
-            return read_study(path)
+            return read_study(path, whole=True)
         known += own
     raise ConfigError(unknown_key("dataset", str(dataset), sorted(known)))
 
@@ -333,13 +340,13 @@ def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     for key, parts in (("variants_of", OF_THE_VARIANTS), ("data_of", OF_THE_DATA)):
         if key not in values:
             continue
-        other = study_path(_text(f"{_shown(path)}: {key}", values[key]))
+        other = study_path(plain_text(f"{shown(path)}: {key}", values[key]))
         if other == path:
-            raise ConfigError(f"{_shown(path)}: {key} = {values[key]!r}: is this study itself")
+            raise ConfigError(f"{shown(path)}: {key} = {values[key]!r}: is this study itself")
         theirs = read_yaml(other)
         if key in theirs:
             raise ConfigError(
-                f"{_shown(path)}: {key} = {values[key]!r}: that study takes them from "
+                f"{shown(path)}: {key} = {values[key]!r}: that study takes them from "
                 f"{theirs[key]!r}; name that one"
             )
         taken |= {part: theirs[part] for part in parts if part in theirs}
@@ -347,14 +354,14 @@ def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
         if part in taken and isinstance(values.get(part), dict) and isinstance(taken[part], dict):
             values = {**values, part: {**taken[part], **values[part]}}
     if "variants" in values and "variants" in taken:
-        raise ConfigError(f"{_shown(path)}: has variants of its own and variants_of; keep one")
+        raise ConfigError(f"{shown(path)}: has variants of its own and variants_of; keep one")
     return {**taken, **values}
 
 
 def _data(where: str, values: Any, chosen: Any) -> dict[str, DataDefinition]:
     found = {
         key: DataDefinition.from_mapping(key, value, f"{where}: data")
-        for key, value in _mapping(f"{where}: data", values, empty=False).items()
+        for key, value in mapping(f"{where}: data", values, empty=False).items()
     }
     if chosen is None:
         return found
@@ -371,10 +378,10 @@ def _variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, dict[s
     labels: dict[str, str] = {}
     own: dict[str, dict[str, Any]] = {}
     known = load_variants()
-    for name, value in _mapping(f"{where}: variants", values, empty=False).items():
-        place = f"{where}: variants.{_name(f'{where}: variants', name)}"
-        parameters = {} if isinstance(value, str) else dict(_mapping(place, value))
-        labels[name] = _text(
+    for name, value in mapping(f"{where}: variants", values, empty=False).items():
+        place = f"{where}: variants.{safe_name(f'{where}: variants', name)}"
+        parameters = {} if isinstance(value, str) else dict(mapping(place, value))
+        labels[name] = plain_text(
             f"{place}: label", value if not parameters else parameters.pop("label", name)
         )
         if not parameters and name not in known:
@@ -390,82 +397,10 @@ def _variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, dict[s
 
 
 def _run_parameters(where: str, values: Any) -> dict[str, Any]:
-    for key in _mapping(where, values):
+    for key in mapping(where, values):
         if key in _NAMED_ELSEWHERE:
             raise ConfigError(
                 f"{where}.{key}: follows from the study's data, variants, trials and seeds; leave "
                 "it out"
             )
     return dict(values)
-
-
-def _known(where: str, values: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for key in values:
-        if key not in known:
-            raise ConfigError(unknown_key(f"key in {where}", str(key), list(known)))
-
-
-def _mapping(where: str, value: Any, empty: bool = True) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not (empty or value):
-        raise ConfigError(f"{where} = {value!r}: expected a mapping of names to values")
-    return value
-
-
-def _text(where: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{where} = {value!r}: expected text")
-    return value
-
-
-def _name(where: str, value: Any) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ConfigError(
-            f"{where}: name {value!r}: expected small letters and digits, a letter first, parts "
-            "joined by hyphens"
-        )
-    return value
-
-
-def _numbers(where: str, value: Any) -> tuple[int, ...]:
-    good = isinstance(value, list) and value and len({*map(repr, value)}) == len(value)
-    if not good or any(type(number) is not int or number < 0 for number in value):
-        raise ConfigError(
-            f"{where} = {value!r}: expected a list of whole numbers, 0 or more, no repeats"
-        )
-    return tuple(value)
-
-
-def read_yaml(path: Path, text: str | None = None) -> dict[str, Any]:
-    """The mapping that a YAML file holds, read as DVC reads YAML; repeated keys are refused.
-
-    Raises:
-        ConfigError: the file is missing, is no YAML, or holds no mapping.
-    """
-    if text is None:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
-            raise ConfigError(f"{_shown(path)}: could not be read ({reason})") from error
-    return deepcopy(_parsed(_shown(path), text))
-
-
-@cache
-def _parsed(where: str, text: str) -> dict[str, Any]:
-    """Remembered: a plan asks for the same files for every run."""
-    try:
-        values = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError) as error:
-        told = getattr(error, "problem", None) or str(error)
-        mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{where}: not readable as YAML: {told}{place}") from error
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
-    return values
-
-
-def _shown(path: Path) -> str:
-    """A path as people write it: from the project's root where it lies there."""
-    root = resolve("")
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)

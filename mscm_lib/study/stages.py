@@ -9,7 +9,7 @@ from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import EVALUATE, REFERENCE, TRAIN
 from mscm_lib.study.plan import planned
-from mscm_lib.study.settings import read_yaml
+from mscm_lib.study.reading import read_yaml
 
 STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
 

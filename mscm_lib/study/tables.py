@@ -88,13 +88,14 @@ def write_tables(name: str) -> None:
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row a variant and search: mean and standard deviation over runs, in percent.
 
-    Only the reported feature counts here (see `RunConfig.feature`); the others stand in
-    ``metrics.csv``.
+    Worlds of one benchmark (``lab-w0``, ``lab-w1``, …) are runs of it. Only the reported feature
+    counts here (see `RunConfig.feature`); the others stand in ``metrics.csv``.
     """
     reported = metrics[metrics["reported"]]
+    benchmark = reported["dataset"].map(benchmark_of).rename("benchmark")
     rows = []
     for key, group in reported.groupby(
-        ["dataset", "search", "direction", "scoring", "variant"], sort=False, dropna=False
+        [benchmark, "search", "direction", "scoring", "variant"], sort=False, dropna=False
     ):
         dataset, search, direction, scoring, variant = key
         row: dict[str, Any] = {
@@ -109,7 +110,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
             values = group[metric] * 100
             row[LABELS[metric]] = values.mean()
             row[f"{LABELS[metric]} sd"] = values.std() if len(values) > 1 else float("nan")
-        row["command"] = _command(str(dataset), group)
+        row["command"] = _command(group)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -152,10 +153,10 @@ def headline(summary: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def _command(dataset: str, group: pd.DataFrame) -> str:
+def _command(group: pd.DataFrame) -> str:
     """What makes a row's runs again, each by its name."""
     if group["kind"].iloc[0] == "reference":
-        return f"dvc repro reference@{dataset}"
+        return "dvc repro " + " ".join(f"reference@{name}" for name in group["dataset"].unique())
     columns = (group[key] for key in RUN)
     runs = {RunName(d, v, int(t), int(s)).name: 0 for d, v, t, s in zip(*columns, strict=True)}
     return "dvc repro " + " ".join(f"evaluate@{run}" for run in runs)

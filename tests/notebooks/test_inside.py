@@ -36,10 +36,12 @@ def test_maps_show_where_a_similarity_comes_from():
     assert {values.shape for values in maps.values()} == {(3, run.config.height, run.config.width)}
     assert activation.alike(maps) == pytest.approx(1, abs=1e-3)  # stems start from the same weights
     assert np.isnan(activation.alike({"layer 4": maps["layer 4"]}))
-    corner = np.zeros((1, 8, 8), np.float32)
-    corner[0, 0, 3] = 1
-    found = activation.spread({"x": corner})["x"]
-    assert found["weight in the middle"] == 1 and found["area of half the weight"] < 0.05
+    corner = np.zeros((2, 16, 16), np.float32)
+    corner[0, 0, 6] = 1  # the other map is empty
+    found = activation.spread({"stem": corner, "layer 4": corner})
+    assert found["stem"]["weight in the middle"] == 1
+    assert found["stem"]["area of half the weight"] < 0.05 and found["stem"]["empty maps"] == 1
+    assert np.isnan(found["layer 4"]["weight in the middle"])  # one column has no middle
 
 
 def test_distances_tell_people_apart_or_do_not():

@@ -38,7 +38,7 @@ def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
         "MIMB, 27.2", "none +8.0 [+5.0, +11.0]", "pyramid -3.0 [-5.0, -1.0]",
         "not distinguishable (could have seen 3.1 points): concatenation; "
         "not trained far enough: self attention",
-        "2, 3 a network and dataset", "`make study STUDY=multi_scale`",
+        "2, 1 a network and dataset", "`make study STUDY=multi_scale`",
     ]  # fmt: skip
 
 

@@ -1,12 +1,16 @@
+import json
 import re
 
 import nbformat
+import pandas as pd
 import pytest
 
 from mscm_lib.errors import DataError
-from mscm_lib.paths import project_root
+from mscm_lib.paths import project_root, resolve
 from mscm_lib.reports.pages import Report, formulas, lead_on, page, with_prose
 from mscm_lib.reports.readme import refreshed
+from mscm_lib.study.comparison import benchmark_of
+from mscm_lib.study.settings import load_study
 
 
 def test_formulas_become_mathml_and_code_stays():
@@ -69,3 +73,19 @@ def test_readme_without_results_says_how_to_make_them():
 def test_the_readme_shows_the_results_that_are_there():
     path = project_root() / "README.md"
     assert refreshed(path.read_text(encoding="utf-8")) == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(resolve("results").glob("*/tables/summary.csv")), ids=str)
+def test_every_row_of_a_committed_table_names_all_its_runs(path):
+    """A fresh clone knows the command, and it makes the whole row."""
+    index = json.loads(resolve("runs.json").read_text(encoding="utf-8"))
+    study = load_study(path.parts[-3])
+    for row in pd.read_csv(path).to_dict("records"):
+        dvc, repro, *stages = row["command"].split()
+        assert (dvc, repro) == ("dvc", "repro") and len(stages) == len({*stages})
+        kinds, names = zip(*(stage.split("@") for stage in stages), strict=True)
+        known = index["data"] if kinds[0] == "reference" else index["runs"]
+        assert {*names} <= known.keys()
+        wanted = {run.name for run in study.runs() if run.variant == row["network"]}
+        wanted &= {n for n in known if benchmark_of(known[n].get("data", n)) == row["dataset"]}
+        assert kinds[0] == "reference" or {*names} == wanted

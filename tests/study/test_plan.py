@@ -15,7 +15,8 @@ def project(tmp_path, monkeypatch):
     """A project of the quick study alone; gives a function that writes another study beside it."""
     for name in ("dvc.yaml", "variants.yaml", "mscm_lib"):
         (tmp_path / name).symlink_to(project_root() / name)
-    values = yaml.safe_load(study_path("quick").read_text())
+    values = yaml.safe_load(study_path("quick").read_text()) | {"seeds": [0, 1]}
+    del values["data"]["quick-w1"]
     monkeypatch.chdir(tmp_path)
 
     def write(name="quick", **changes):

@@ -164,5 +164,5 @@ def test_unknown_names_are_named_with_the_nearest():
 
 
 def test_a_run_is_found_by_its_name():
-    study, run = find_run("quick-mscmnet-t0-s1")
+    study, run = find_run("quick-w1-mscmnet-t0-s1")
     assert (study.name, run.variant, run.seed) == ("quick", "mscmnet", 1)

@@ -64,6 +64,13 @@ def test_the_headline_for_dvc_is_small_and_plain():
     assert headline(summarise(several))["lab"]["mscmnet"]["all"]["mAP"] == 30.0
 
 
+def test_worlds_are_runs_of_their_benchmark():
+    rows = [_row("mscmnet", n, 0.4 + n / 5, dataset=f"lab-w{n}") for n in (0, 1)]
+    (row,) = summarise(pd.DataFrame(rows)).to_dict("records")
+    assert (row["dataset"], row["runs"], row["mAP"]) == ("lab", 2, pytest.approx(50))
+    assert row["command"] == "dvc repro evaluate@lab-w0-mscmnet-t0-s0 evaluate@lab-w1-mscmnet-t0-s1"
+
+
 def test_every_row_carries_the_command_that_makes_it_again():
     metrics = pd.DataFrame(
         [

@@ -32,12 +32,12 @@ def test_a_job_that_is_ended_goes_back_into_the_queue(tiny, tmp_path):
 
 def test_a_stage_runs_the_command_and_says_why_it_failed(monkeypatch, capfd):
     monkeypatch.setattr(slurm, "_COMMAND", ["python", "-c", "import sys; print(*sys.argv[1:])"])
-    assert StageJob(("10_train", "quick", "mscmnet", 0, 3))() == "10_train quick mscmnet 0 3\n"
+    assert StageJob(("train", "quick-mscmnet-t0-s3"))() == "train quick-mscmnet-t0-s3\n"
     monkeypatch.setattr(
         slurm, "_COMMAND", ["python", "-c", "import sys; sys.exit('no such stage')"]
     )
     with pytest.raises(slurm.TrainingError, match="no such stage"):
-        StageJob(("10_train",))()
+        StageJob(("train",))()
 
 
 def test_an_unknown_resource_or_an_absent_cluster_is_named(tmp_path, monkeypatch):

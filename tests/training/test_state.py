@@ -40,20 +40,41 @@ def test_no_state_no_resumption(tmp_path):
     assert _folder(tmp_path).load() is None
 
 
-@pytest.mark.parametrize("changed", ["code", "data", "device"])
-def test_a_state_of_other_code_data_or_device_does_not_count(tmp_path, changed):
+@pytest.mark.parametrize("changed", ["data", "device"])
+def test_a_state_of_other_data_or_device_is_kept_aside_and_said(tmp_path, changed):
     _folder(tmp_path).save(Place(epoch=1), {})
     lines = []
     assert _folder(tmp_path, **{changed: "other"}).load(lines.append) is None
-    assert lines == [f"starting over: {tmp_path / 'state' / FILE} was left with another {changed}"]
-    assert _folder(tmp_path).load() is not None
+    (line,) = lines
+    assert line.startswith("starting anew") and f"{changed} = " in line and "'other'" in line
+    aside = tmp_path / "state.aside"
+    assert str(aside) in line and (aside / FILE).is_file()
+    assert _folder(tmp_path).load(lines.append) is None  # nothing is gone on with by mistake
 
 
-def test_a_state_of_another_run_is_refused_by_name(tmp_path):
-    _folder(tmp_path).save(Place(), {})
-    other = _folder(tmp_path, parameters={"seed": 1, "alpha": 0.05})
-    with pytest.raises(CheckpointError, match=r"seed = 0 there, 1 here"):
-        other.load()
+def test_what_differs_is_said_by_parameter_and_by_module(tmp_path):
+    code = {"mscm_lib.losses.center": "a", "mscm_lib.hardware": "b"}
+    parameters = {"seed": 0, "alpha": 0.05}
+    _folder(tmp_path, code=code, parameters=parameters).save(Place(), {})
+    lines = []
+    other = _folder(
+        tmp_path,
+        code=code | {"mscm_lib.hardware": "c"},
+        parameters=parameters | {"alpha": 0.3},
+    )
+    assert other.load(lines.append) is None
+    assert "alpha = 0.05 (here 0.3)" in lines[0] and "another mscm_lib.hardware" in lines[0]
+    assert "center" not in lines[0] and "seed" not in lines[0]
+
+
+def test_a_finished_run_asked_for_more_says_that_it_starts_anew(tmp_path):
+    folder = _folder(tmp_path, parameters={"epochs": 10})
+    folder.save(Place(), {})
+    folder.finish()
+    lines = []
+    assert folder.load(lines.append) is None and not lines
+    assert _folder(tmp_path, parameters={"epochs": 20}).load(lines.append) is None
+    assert "the finished run had epochs = 10 (here 20)" in lines[0]
 
 
 def test_a_damaged_state_is_refused(tmp_path):
@@ -72,8 +93,8 @@ def test_what_a_kill_left_half_written_is_swept_away(tmp_path):
     leftover.write_bytes(b"half")
     assert folder.load()[0].epoch == 4
     assert not leftover.exists()
-    folder.remove()
-    assert not folder.path.exists()
+    folder.finish()
+    assert [path.name for path in folder.path.iterdir()] == ["finished.json"]
 
 
 def test_random_states_return():

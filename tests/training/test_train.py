@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mscm_lib.errors import CheckpointError, ConfigError, DataError, TrainingError
+from mscm_lib.errors import ConfigError, DataError, ProtocolError, TrainingError
 from mscm_lib.files import file_digest, read_json
 from mscm_lib.models.weights import load_network
 from mscm_lib.training import train
@@ -70,7 +70,7 @@ def test_what_a_run_leaves(tiny, tmp_path):
     assert sorted(p.name for p in result.folder.iterdir()) == [
         "history.csv", "model.safetensors", "run.json", "timing.csv",
     ]  # fmt: skip
-    assert not (tmp_path / "state").exists()
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["finished.json"]
     assert list(result.history["epoch"]) == [0, 1]
     assert list(result.history["rate"]) == pytest.approx([0.001, 0.01])
     assert np.allclose(result.history["loss"],
@@ -78,12 +78,12 @@ def test_what_a_run_leaves(tiny, tmp_path):
     assert result.history.drop(columns="epoch").notna().all().all()
     network, metadata = load_network(result.weights)
     assert network.identities == 10
-    assert json.loads(metadata["config"]) == tiny.as_dict()
+    assert json.loads(metadata["config"]) == tiny.training()
     assert {k: metadata[k] for k in ("dataset", "trial", "epoch", "selection")} == {
         "dataset": "tiny", "trial": "0", "epoch": "1", "selection": "last",
     }  # fmt: skip
     record = read_json(result.folder / "run.json")
-    assert record["parameters"] == tiny.as_dict()
+    assert record["parameters"] == tiny.training()
     assert record["dataset_fingerprint"] == metadata["dataset_fingerprint"]
     assert record["seed"] == 0 and record["steps_per_epoch"] == 4
     assert len([line for line in lines if line.startswith("epoch")]) == 2
@@ -155,13 +155,15 @@ def test_learned_centers_and_two_views_resume_too(tiny, tmp_path, monkeypatch, u
     assert "gradient_multi_scale" not in result.history
 
 
-def test_a_state_of_another_run_is_refused(tiny, tmp_path, monkeypatch):
+def test_a_state_of_another_run_is_kept_aside(tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         _crash_at(patch, 5, _raise_crash)
         with pytest.raises(Crash):
             train(tiny, tmp_path / "out", tmp_path / "state")
-    with pytest.raises(CheckpointError, match="alpha"):
-        train(tiny.replace(alpha=0.1), tmp_path / "out", tmp_path / "state")
+    lines = []
+    train(tiny.replace(alpha=0.1), tmp_path / "out", tmp_path / "state", log=lines.append)
+    assert any("alpha = 0.05 (here 0.1)" in line for line in lines)
+    assert (tmp_path / "state.aside/state.safetensors").is_file()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path, monkeypatch):
@@ -220,7 +222,11 @@ def test_selection_on_the_test_gallery_is_labelled(tiny, tmp_path):
     assert load_network(result.weights).metadata["selection"] == "best-test"
 
 
-def test_features_that_are_not_finite_yet_are_said_and_left_out(tiny, tmp_path):
+def test_features_that_are_not_finite_yet_are_said_and_left_out(tiny, tmp_path, monkeypatch):
+    def overflown(*_, **__):
+        raise ProtocolError("the pooled feature of a.png is not finite")
+
+    monkeypatch.setattr("mscm_lib.training.retrieval.embed_table", overflown)
     config = tiny.replace(validation="held-out", validate_every=1, epochs=1, steps_per_epoch=1)
     lines = []
     result = train(config, tmp_path / "out", tmp_path / "state", log=lines.append)

@@ -1,0 +1,97 @@
+"""A study file's text and values, each checked for its kind; errors name the place in the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import ConfigError
+from mscm_lib.paths import resolve
+
+# Names become folders, DVC's targets and parts of its overrides (`-S`), where ".", "+", "=", "[" and
+# a digit in front mean something else.
+_NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+
+
+def check_keys(where: str, values: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Refuse a key that is not among ``known``."""
+    for key in values:
+        if key not in known:
+            raise ConfigError(unknown_key(f"key in {where}", str(key), list(known)))
+
+
+def mapping(where: str, value: Any, empty: bool = True) -> Mapping[str, Any]:
+    """``value`` where it maps names to values."""
+    if not isinstance(value, Mapping) or not (empty or value):
+        raise ConfigError(f"{where} = {value!r}: expected a mapping of names to values")
+    return value
+
+
+def plain_text(where: str, value: Any) -> str:
+    """``value`` where it is text that says something."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where} = {value!r}: expected text")
+    return value
+
+
+def safe_name(where: str, value: Any) -> str:
+    """``value`` where it may name a folder, a stage and a part of DVC's overrides."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ConfigError(
+            f"{where}: name {value!r}: expected small letters and digits, a letter first, parts "
+            "joined by hyphens"
+        )
+    return value
+
+
+def whole_numbers(where: str, value: Any) -> tuple[int, ...]:
+    """``value`` where it lists whole numbers, 0 or more, none twice."""
+    good = isinstance(value, list) and value and len({*map(repr, value)}) == len(value)
+    if not good or any(type(number) is not int or number < 0 for number in value):
+        raise ConfigError(
+            f"{where} = {value!r}: expected a list of whole numbers, 0 or more, no repeats"
+        )
+    return tuple(value)
+
+
+def read_yaml(path: Path, text: str | None = None) -> dict[str, Any]:
+    """The mapping that a YAML file holds, read as DVC reads YAML; repeated keys are refused.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or holds no mapping.
+    """
+    if text is None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            raise ConfigError(f"{shown(path)}: could not be read ({reason})") from error
+    return deepcopy(_parsed(shown(path), text))
+
+
+@cache
+def _parsed(where: str, text: str) -> dict[str, Any]:
+    """Remembered: a plan asks for the same files for every run."""
+    try:
+        values = YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        told = getattr(error, "problem", None) or str(error)
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{where}: not readable as YAML: {told}{place}") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
+    return values
+
+
+def shown(path: Path) -> str:
+    """A path as people write it: from the project's root where it lies there."""
+    root = resolve("")
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
