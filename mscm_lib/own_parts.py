@@ -2,7 +2,7 @@
 
 Put it into one Python file, best beside your study: ``studies/<name>/my_parts.py``. In that study's
 ``study.yaml`` it goes by the file's and its own name; everywhere else (a notebook's ``-p``, Python)
-by the file's path, from where you are or from the project's root::
+by the file's path from the project's root::
 
     multi_scale: my_parts:MyBlock                                    # in studies/<name>/study.yaml
     papermill notebooks/10_train.ipynb ... -p multi_scale studies/<name>/my_parts.py:MyBlock
@@ -54,7 +54,7 @@ from typing import TYPE_CHECKING, Any
 
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import file_digest
-from mscm_lib.paths import absent, located, project_root
+from mscm_lib.paths import project_root, resolve
 
 if TYPE_CHECKING:
     from mscm_lib.config import RunConfig
@@ -91,7 +91,7 @@ def beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def sources(config: RunConfig) -> tuple[Path, ...]:
     """The files of a run's own parts, absolute and sorted; none where it has no own parts."""
     values = [getattr(config, key) for key in KEYS]
-    return tuple(sorted({located(v.rpartition(":")[0]) for v in values if is_own(v)}))
+    return tuple(sorted({resolve(v.rpartition(":")[0]) for v in values if is_own(v)}))
 
 
 def digests(config: RunConfig) -> dict[str, str]:
@@ -99,7 +99,7 @@ def digests(config: RunConfig) -> dict[str, str]:
     values = {
         getattr(config, key).rpartition(":")[0] for key in KEYS if is_own(getattr(config, key))
     }
-    return {path: file_digest(located(path)) for path in sorted(values)}
+    return {path: file_digest(resolve(path)) for path in sorted(values)}
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,11 @@ def load(key: str, value: str) -> OwnPart:
         ConfigError: there is no such file, it fails, or has nothing of that name to call.
     """
     where, _, name = value.rpartition(":")
-    path = located(where)
+    path = resolve(where)
     if not path.is_file():
         raise ConfigError(
-            f"{key} = {value!r}: {absent(where)}; expected the path of a Python file and a name in "
-            "it, as in 'studies/mine/my_parts.py:MyBlock'"
+            f"{key} = {value!r}: no file at {path}; expected the path of a Python file from the "
+            "project's root, and a name in it, as in 'studies/mine/my_parts.py:MyBlock'"
         )
     module = types.ModuleType(f"own_parts.{path.stem}")
     module.__file__ = str(path)

@@ -6,9 +6,17 @@ import sys
 import pytest
 
 from mscm_lib.errors import CheckpointError, ConfigError
-from mscm_lib.models import MSCMNet, load_released
-from mscm_lib.own_parts import load
+from mscm_lib.models import load_released
 from mscm_lib.paths import existing, here, located, project_root, resolve
+from mscm_lib.study.notebook import Parameters
+
+
+def parameters(**values):
+    """A notebook's parameters after a person has given some."""
+    namespace = {}
+    given = Parameters(namespace)
+    namespace.update({"dataset": "quick", "variant": "mscmnet"} | values)
+    return given
 
 
 @pytest.fixture
@@ -31,8 +39,13 @@ def test_the_person_s_file_comes_before_the_project_s(place):
         (existing, ConfigError),
         (lambda path: existing(path, "folder"), ConfigError),
         (load_released, CheckpointError),
-        (lambda path: MSCMNet(3, "resnet18", weights=path, height=32, width=16), ConfigError),
-        (lambda path: load("metric_loss", f"{path}:Loss"), ConfigError),
+        (lambda path: parameters(weights=path).run_config(), ConfigError),
+        (lambda path: parameters(metric_loss=f"{path}:Loss").run_config(), ConfigError),
+        (
+            lambda path: parameters(checkpoint=path).take("dataset", "variant", "checkpoint"),
+            ConfigError,
+        ),
+        (lambda path: parameters(trained=path).run_config("trained"), ConfigError),
     ],
 )
 def test_what_is_nowhere_names_both_places(place, look, error):
@@ -46,6 +59,23 @@ def test_a_thing_of_another_kind_is_said(place):
     with pytest.raises(ConfigError, match="tests: is no file"):
         existing("tests")
     assert existing("tests", "folder", "file") == project_root() / "tests"
+
+
+def test_parameters_that_are_paths_start_there_too(place):
+    for name in ("own.py", "r18.pth"):
+        (place / name).write_text("")
+    given = parameters(weights="r18.pth", metric_loss="own.py:Loss", output="out/x")
+    config = given.run_config("output")
+    assert config.weights == str(place / "r18.pth")
+    assert config.metric_loss == f"{place / 'own.py'}:Loss"
+    assert given.values()["output"] == str(place / "out/x")
+
+
+def test_parameters_below_the_root_are_named_from_it(monkeypatch):
+    monkeypatch.chdir(project_root() / "notebooks")
+    given = parameters(output="../runs/x", weights="10_train.ipynb", multi_scale="none")
+    assert given.run_config("output").weights == "notebooks/10_train.ipynb"
+    assert resolve(given.values()["output"]).resolve() == (project_root() / "runs/x").resolve()
 
 
 def test_unknown_users_are_names(place):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import file_digest
 from mscm_lib.models.checkpoints import check_finite, read_checkpoint, unwrapped
-from mscm_lib.paths import absent, located
+from mscm_lib.paths import resolve
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def initialise(net: nn.Module, weights: str, name: str) -> Initialisation:
     if weights == "imagenet":
         state, source = _download(name)
         return _fill(net, state, Initialisation("imagenet", source), source)
-    path = located(weights)
+    path = resolve(weights)
     if not path.is_file():
         raise ConfigError(
-            f"weights: {absent(weights)}; expected 'none', 'imagenet' or the path of a state dict "
-            f"of {name}"
+            f"weights = {weights!r}: no file at {path}; expected 'none', 'imagenet' or the path of "
+            f"a state dict of {name}"
         )
     record = Initialisation(weights, path.name, file_digest(path))
     return _fill(net, read_state(path), record, str(path))

@@ -12,7 +12,7 @@ from torch import Tensor
 from mscm_lib.errors import ConfigError
 from mscm_lib.models import ALB, MIMB, MSCMNet, load_network
 from mscm_lib.models.streams import Modality
-from mscm_lib.paths import existing, resolve
+from mscm_lib.paths import resolve
 
 QUICK_WEIGHTS = "runs/train/quick-mscmnet-t0-s0/model.safetensors"
 
@@ -39,10 +39,9 @@ def specimen(weights: str | Path | None = None, seed: int = 0) -> Specimen:
         seed: of the untrained network.
 
     Raises:
-        ConfigError: ``weights`` is given and is no file.
-        CheckpointError: the file is damaged.
+        CheckpointError: ``weights`` is given and is missing or damaged.
     """
-    path = existing(weights) if weights else resolve(QUICK_WEIGHTS)
+    path = resolve(weights or QUICK_WEIGHTS)
     if weights or path.is_file():
         return Specimen(
             load_network(path).net, f"trained weights, {weights or QUICK_WEIGHTS}", True

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mscm_lib.data.doctor import Diagnosis
 from mscm_lib.data.emulate import emulate
 from mscm_lib.errors import DataError
-from mscm_lib.paths import located
+from mscm_lib.paths import resolve
 from mscm_lib.reports.style import PALETTE
 
 Layout = Literal["sysu", "regdb", "llcm"]
@@ -39,13 +39,13 @@ def real_or_miniature(
     """For each dataset the user's tree, or a generated miniature in its layout where there is none.
 
     Args:
-        roots: folder by dataset name, from the working folder or the project's root.
+        roots: folder by dataset name, from the project's root.
         scratch: where miniatures are written.
         height: of their images.
     """
     trees: dict[Layout, LayoutTree] = {}
     for name, given in roots.items():
-        root = located(given)
+        root = resolve(given)
         if root.is_dir():
             trees[name] = LayoutTree(root, True, TITLES[name])
             continue

@@ -65,7 +65,7 @@ def test_unfit_files_are_named(state, tmp_path):
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="not readable"):
         MSCMNet(3, weights=str(path), **SMALL)
-    with pytest.raises(ConfigError, match=r"absent\.pth: no such file"):
+    with pytest.raises(ConfigError, match="no file at"):
         MSCMNet(3, weights=str(tmp_path / "absent.pth"), **SMALL)
 
 
