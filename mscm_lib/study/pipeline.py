@@ -48,6 +48,7 @@ def make(study: Study, jobs: int = 0) -> None:
         raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time, or 0 to choose")
     jobs = jobs or _fitting(study)
     check_sources(study)
+    _check_cache(study)
     write_plan()
     if jobs > 1:
         _repro(study, ["strip", *(f"prepare@{dataset}" for dataset in study.data)])
@@ -58,6 +59,19 @@ def make(study: Study, jobs: int = 0) -> None:
         if failed:
             raise StudyError(f"the study {study.name} stopped; {STARTED_AGAIN}")
     _repro(study, [f"studies/{study.name}/dvc.yaml"])
+
+
+def _check_cache(study: Study) -> None:
+    """Refuse to train again what is there, only because DVC's cache is not."""
+    made = [run.name for run in study.runs() if resolve(f"runs/train/{run.name}").is_dir()]
+    configured = [path.read_text(encoding="utf-8") for path in resolve(".dvc").glob("config*")]
+    elsewhere = any("[cache]" in text for text in configured)
+    gone = not elsewhere and not resolve(".dvc/cache").is_dir()
+    if made and gone and resolve("dvc.lock").is_file():
+        raise StudyError(
+            f"DVC's cache (.dvc/cache) is gone, but runs/ is there ({made[0]}, …): to take it as "
+            "dvc.lock names it, dvc commit --force; to train it all again, remove runs/"
+        )
 
 
 def _fitting(study: Study) -> int:

@@ -8,7 +8,9 @@ import time
 import psutil
 import pytest
 
-from mscm_lib.study.pipeline import release_dead
+from mscm_lib.errors import StudyError
+from mscm_lib.study.pipeline import make, release_dead
+from mscm_lib.study.settings import load_study
 
 
 @pytest.fixture
@@ -64,3 +66,14 @@ def test_a_file_cut_off_is_removed_and_none_is_none(lock):
     assert not path.exists()
     release_dead(path)
     assert not list(path.parent.iterdir())
+
+
+def test_runs_without_their_cache_are_not_trained_again_unasked(tmp_path, monkeypatch):
+    study = load_study("quick")
+    (tmp_path / "dvc.yaml").write_text("")
+    (tmp_path / "mscm_lib").mkdir()
+    (tmp_path / "runs/train/quick-mscmnet-t0-s0").mkdir(parents=True)
+    (tmp_path / "dvc.lock").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match=r"quick-mscmnet-t0-s0.*dvc commit --force"):
+        make(study)
