@@ -6,11 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import StudyError
-from mscm_lib.paths import absent, given
+from mscm_lib.paths import existing
+
+Checked = TypeVar("Checked")
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,25 +74,15 @@ def known(check: Callable[[str], object]) -> Callable[[str], str]:
     """A reader of names that ``check`` knows; the `StudyError` that it raises is the message."""
 
     def read(text: str) -> str:
-        try:
-            check(text)
-        except StudyError as error:
-            raise argparse.ArgumentError(None, str(error)) from error
+        _checked(check, text)
         return text
 
     return read
 
 
 def there(*kinds: str) -> Callable[[str], Path]:
-    """A reader of paths of some ``kinds``, "file" or "folder", that exist; see `paths.given`."""
-
-    def read(text: str) -> Path:
-        path = given(text)
-        if not any(path.is_dir() if kind == "folder" else path.is_file() for kind in kinds):
-            raise argparse.ArgumentError(None, absent(text, " or ".join(kinds)))
-        return path
-
-    return read
+    """A reader of paths that exist; see `paths.existing`."""
+    return lambda text: _checked(lambda path: existing(path, *kinds), text)
 
 
 def picture(text: str) -> str:
@@ -98,6 +90,8 @@ def picture(text: str) -> str:
     return text if text == "-" else str(there("file")(text))
 
 
-def here(text: str) -> Path:
-    """A reader of paths to write to: from the working folder."""
-    return Path.cwd() / Path(text).expanduser()
+def _checked(check: Callable[[str], Checked], text: str) -> Checked:
+    try:
+        return check(text)
+    except StudyError as error:
+        raise argparse.ArgumentError(None, str(error)) from error

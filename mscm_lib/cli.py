@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mscm_lib import __version__
-from mscm_lib.arguments import Parser, here, known, picture, there, whole
+from mscm_lib.arguments import Parser, known, picture, there, whole
 from mscm_lib.errors import ConfigError, StudyError
-from mscm_lib.paths import absent, given, project_root, resolve
+from mscm_lib.paths import absent, here, located, project_root, resolve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -181,7 +181,7 @@ def _search(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> None:
-    weights = given(options.weights)
+    weights = located(options.weights)
     if not weights.is_file():
         weights = resolve(f"runs/train/{options.weights}/model.safetensors")
     if not weights.is_file():

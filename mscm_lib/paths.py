@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from mscm_lib.errors import ConfigError
+
 
 def project_root() -> Path:
     """The folder that holds ``dvc.yaml``: the nearest one above the working folder, else ours.
@@ -23,28 +25,47 @@ def resolve(path: Path | str) -> Path:
     return project_root() / _expanded(path)
 
 
-def given(path: Path | str) -> Path:
-    """A path that a person gave: from the working folder, or from the root if it is only there.
+def here(path: Path | str) -> Path:
+    """A path that a person gave to write to: from the working folder.
 
-    The working folder is the shell's for `mscm` and for papermill, whose kernels start in it (or in
-    its ``--cwd``), and the notebook's own in JupyterLab.
+    That is the shell's folder for `mscm` and for papermill, whose kernels start in it (or in its
+    ``--cwd``), and the notebook's own in JupyterLab.
     """
+    return Path.cwd() / _expanded(path)
+
+
+def located(path: Path | str) -> Path:
+    """A path that a person gave to read: as `here`, or from the root if it is only there."""
     places = _places(path)
     return next((place for place in places if place.exists()), places[0])
 
 
+def existing(path: Path | str, *kinds: str) -> Path:
+    """`located`, which has to be one of ``kinds``, "file" or "folder"; a file where none is named.
+
+    Raises:
+        ConfigError: it is none; the message names every place that was looked at.
+    """
+    found = located(path)
+    kinds = kinds or ("file",)
+    if not any(found.is_dir() if kind == "folder" else found.is_file() for kind in kinds):
+        raise ConfigError(absent(path, " or ".join(kinds)))
+    return found
+
+
 def absent(path: Path | str, kind: str = "file") -> str:
-    """What to say where `given` finds nothing of that kind: every place that was looked at."""
+    """What to say where no ``kind`` is `located`: every place that was looked at."""
     places = _places(path)
-    if places[0].exists():
-        return f"{places[0]}: is no {kind}"
-    looked = " and ".join(map(str, places))
-    return f"{path}: no such {kind}; looked at {looked}"
+    for place in places:
+        if place.exists():
+            return f"{place}: is no {kind}"
+    if len(places) == 1:
+        return f"{places[0]}: no such {kind}"
+    return f"{path}: no such {kind}; looked at {' and '.join(map(str, places))}"
 
 
 def _places(path: Path | str) -> list[Path]:
-    path = _expanded(path)
-    return list(dict.fromkeys([Path.cwd() / path, project_root() / path]))
+    return list(dict.fromkeys([here(path), resolve(path)]))
 
 
 def _expanded(path: Path | str) -> Path:

@@ -25,6 +25,7 @@ from mscm_lib.files import file_digest
 from mscm_lib.models.checkpoints import check_finite, read_checkpoint, unwrapped
 from mscm_lib.models.network import MSCMNet
 from mscm_lib.models.pretrained import Initialisation
+from mscm_lib.paths import absent, located
 
 _STEMS = {
     "v_g": "visible_module.visible", "v_c": "visible_moduleA.visible",
@@ -86,7 +87,9 @@ def load_released(
     """
     where, digest = "released checkpoint", ""
     if not isinstance(checkpoint, Mapping):
-        path = Path(checkpoint).expanduser()
+        path = located(checkpoint)
+        if not path.exists():
+            raise CheckpointError(f"{absent(checkpoint)}; expected the authors' checkpoint")
         where, digest = str(path), _digest(path)
         checkpoint = read_released(path)
     state = checkpoint.get("net", checkpoint)

@@ -18,7 +18,7 @@ from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.data.tables import Modality
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import file_digest
-from mscm_lib.paths import absent, given, resolve
+from mscm_lib.paths import absent, located, resolve
 from mscm_lib.retrieval.gallery import AGAIN, GalleryIndex, Match
 
 MODALITIES: tuple[Modality, ...] = ("visible", "infrared")
@@ -156,7 +156,7 @@ class Searcher:
         """
         height, width = self.index.about["height"], self.index.about["width"]
         if not isinstance(image, np.ndarray):
-            path = given(image)
+            path = located(image)
             if not path.is_file():
                 raise DataError(absent(image))
             try:

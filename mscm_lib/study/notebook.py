@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 import types
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from mscm_lib import own_parts
 from mscm_lib.config import RunConfig, coerce, unknown_key
 from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.paths import existing, here, project_root
 from mscm_lib.study.settings import find_study, resolve_run
 
 # A library that imports tqdm warns of missing widgets; progress is printed as text on purpose.
@@ -63,7 +67,7 @@ class Parameters:
                 raise ConfigError(f"{key} = {value!r}: expected a list such as {default}")
             if isinstance(default, (bool, int, float, str)):
                 values[key] = self._namespace[key] = coerce(key, value, type(default))
-        return values
+        return values | self._placed({k: v for k, v in values.items() if v != defaults.get(k)})
 
     def run_config(self, *others: str) -> RunConfig:
         """The run that the parameters name; what they leave out has the study's value.
@@ -78,11 +82,29 @@ class Parameters:
             ConfigError: a name is unknown or misspelt, a value is wrong, or values do not combine.
         """
         values = {key: value for key, value in self.values().items() if key not in others}
+        values = self._placed(values)
+        self._placed({key: self._namespace.get(key) for key in others})
         if RunConfig().training().keys() <= values.keys():
             return RunConfig.from_mapping(values)
         study = find_study(coerce("dataset", values.get("dataset"), str))
         variant = coerce("variant", values.get("variant"), str)
         return resolve_run(study, values["dataset"], variant, values)
+
+    def _placed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """``values`` with paths found from where the person is; the notebook has them so too."""
+        placed = dict(values)
+        for key, value in values.items():
+            if not isinstance(value, str) or value in ("", "none", "imagenet"):
+                continue
+            if key in _WRITTEN:
+                placed[key] = _named(here(value))
+            elif key in _READ:
+                placed[key] = _named(existing(value, "file", "folder"))
+            elif key in own_parts.KEYS and own_parts.is_own(value):
+                file, _, name = value.rpartition(":")
+                placed[key] = f"{_named(existing(file))}:{name}"
+            self._namespace[key] = placed[key]
+        return placed
 
     def _defaults(self) -> dict[str, Any]:
         """What the parameters cell sets, before papermill's: the first value of each name."""
@@ -110,6 +132,17 @@ def as_table(values: dict[str, Any], header: str = "value") -> pd.DataFrame:
     """A mapping as a two-column table for display."""
     texts = [", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in values.values()]
     return pd.DataFrame({header: texts}, index=pd.Index(values, name="parameter"))
+
+
+_READ = ("checkpoint", "trained", "weights", "results", "sysu_root", "regdb_root", "llcm_root")
+_WRITTEN = ("output",)
+"""Parameters that are paths, wherever a notebook has them."""
+
+
+def _named(path: Path) -> str:
+    """A path as the project writes it: from its root where it lies there."""
+    root = project_root()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 _IPYTHON = {"In", "Out", "exit", "quit", "get_ipython", "open"}

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from mscm_lib import cli
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.models import MSCMNet, export
 from mscm_lib.models.cost import cost, latency, saved_bytes
+from mscm_lib.models.weights import save_network
 
 SMALL = {"backbone": "resnet18", "height": 64, "width": 32}
 
@@ -23,6 +25,23 @@ def test_onnx_runs_any_batch(tmp_path):
     (found,) = session.run(["feature"], {"images": images.numpy()})
     expected = net.embed(images, "visible").pooled.detach().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_run_s_weights_are_written_for_other_programs(tmp_path, capsys):
+    net = MSCMNet(3, streams="dual", multi_scale="none", non_local=False, **SMALL).eval()
+    save_network(tmp_path / "model.safetensors", net, {})
+    weights, out = tmp_path / "model.safetensors", tmp_path / "out"
+    assert cli.main(["export", str(weights), str(out), "--format", "pt2"]) == 0
+    assert str(out / "infrared.pt2") in capsys.readouterr().out
+    images = torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(4))
+    for modality in ("visible", "infrared"):
+        program = torch.export.load(out / f"{modality}.pt2").module()
+        with torch.no_grad():
+            wanted = net.embed(images, modality).neck
+            torch.testing.assert_close(program(images), wanted, atol=1e-4, rtol=0)
+    assert cli.main(["export", "no-such-run", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert "no such file" in told and "runs/train/no-such-run/model.safetensors" in told
 
 
 def test_exported_graph_that_differs_is_refused(tmp_path, monkeypatch):
