@@ -13,6 +13,7 @@ from typing import Any
 
 from mscm_lib import __version__
 from mscm_lib.arguments import Parser, known, picture, there, whole
+from mscm_lib.config import LICENSED
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import absent, here, located, project_root, resolve
 
@@ -38,7 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-LICENSED = ["sysu", "regdb", "llcm"]
 RUN = """\
 This is what DVC calls: `make study` runs every stage that is missing, in order. By hand it makes one
 stage again, after those that it needs, and `dvc commit` then takes its outputs into dvc.lock:
@@ -85,7 +85,7 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _former(options: argparse.Namespace) -> int:
     names = " ".join(options.words) or "quick"
-    on = f" ON={options.on}" if getattr(options, "on", None) else ""
+    on = f" ON={options.on}" if options.on else ""
     print(f"error: {options.said} is now: make study STUDY={names}{on}", file=sys.stderr)
     return 2
 
@@ -139,7 +139,7 @@ def _book(options: argparse.Namespace) -> None:
 def _rehearse(options: argparse.Namespace) -> None:
     from mscm_lib.study.rehearsal import rehearse
 
-    rehearse(options.names or ("sysu", "regdb", "llcm"))
+    rehearse(options.names or LICENSED)
 
 
 def _readme(options: argparse.Namespace) -> None:

@@ -4,9 +4,9 @@ Reading a notebook changes its bytes, and so does mending a sentence. A fingerpr
 the library, and a notebook's code, each with the digest of its program alone: comments, docstrings,
 layout, prose and outputs do not count. It holds what is imported, directly or not: of a package the
 modules whose names are taken from it, of the metric losses the one that a run uses. Parameters count
-by their values, which stand in the plan, so what reads them is left out, and
-so is what only words errors and writes files. Plotting (`mscm_lib.reports`) counts only where it is
-asked for: it draws results and does not make them.
+by their values, which stand in the plan, so what reads them is left out, and so is what only words
+errors and writes files. Plotting (`mscm_lib.reports`) counts only where it is asked for: it draws
+results and does not make them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,12 @@ from mscm_lib.paths import project_root
 PACKAGE = "mscm_lib"
 DRAWING = f"{PACKAGE}.reports"
 LOSSES = f"{PACKAGE}.losses"
-LEFT_OUT = tuple(
-    f"{PACKAGE}.{name}"
-    for name in (
-        *("config", "settings", "errors", "files", "paths", "provenance", "code_fingerprint"),
-        *("study.settings", "study.reading", "study.plan", "study.code", "study.notebook"),
-        *("study.prepare", "study.stages", "study.execute"),
-    )
+_NO_NUMBERS = ("config", "settings", "errors", "files", "paths", "provenance", "code_fingerprint")
+_READS_PLANS = ("settings", "definition", "reading", "plan", "code", "notebook", "prepare",
+                "stages", "execute")  # fmt: skip
+LEFT_OUT = (
+    *(f"{PACKAGE}.{name}" for name in _NO_NUMBERS),
+    *(f"{PACKAGE}.study.{name}" for name in _READS_PLANS),
 )
 Fingerprint = dict[str, str]
 """Digests by name of a module, a notebook or a file."""
@@ -55,7 +54,7 @@ def of_modules(
     start = [*modules]
     if loss in METRIC_LOSSES:
         start.append(f"{LOSSES}.{METRIC_LOSSES[loss]}")
-    passed_over = (*LEFT_OUT, *(() if drawing else (DRAWING,)))
+    passed_over = _dotted((*LEFT_OUT, *(() if drawing else (DRAWING,))))
     seen, found = set[str](), Fingerprint()
     while start:
         name = start.pop()
@@ -66,7 +65,7 @@ def of_modules(
         found[name] = digest
         if name == LOSSES and loss is not None:  # which imports them all, to choose one
             imports = imports - {f"{LOSSES}.{module}" for module in METRIC_LOSSES.values()}
-        start += [n for n in imports - seen if not f"{n}.".startswith(_dotted(passed_over))]
+        start += [n for n in imports - seen if not f"{n}.".startswith(passed_over)]
         seen |= imports
     return dict(sorted(found.items()))
 
@@ -87,9 +86,9 @@ def of_notebook(path: Path, loss: str | None = None, drawing: bool = False) -> F
     Raises:
         DataError: the file is no notebook, or a cell is no Python.
     """
-    code = code_of(path)
+    code = "\n".join(source for kind, source in _cells(path) if kind == "code")
     try:
-        tree = ast.parse(code)
+        tree = _program(code)
     except SyntaxError as error:
         raise DataError(f"{path}: a code cell is no Python ({error})") from error
     taken = {name for name in _imported(tree) if not f"{name}.".startswith(_dotted(LEFT_OUT))}
@@ -108,20 +107,18 @@ def _program(text: str) -> ast.Module:
     return ast.parse(text)
 
 
-def code_of(path: Path) -> str:
-    """A notebook's code cells in order, as one module; raises `DataError` where it is none."""
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a readable notebook ({error})") from error
-
-
 def of_prose(path: Path) -> str:
     """The digest of a notebook's cells, prose included and outputs left out."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    told = [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(_cells(path)).encode()).hexdigest()[:16]
+
+
+def _cells(path: Path) -> list[tuple[str, str]]:
+    """Kind and source of a notebook's cells; raises `DataError` where the file is none."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a readable notebook ({error})") from error
 
 
 def differing(one: Fingerprint, other: Fingerprint) -> list[str]:
@@ -143,14 +140,19 @@ def _tree(name: str) -> ast.Module:
 
 
 def _frame(package: str) -> Fingerprint:
-    """What a package does when a module of it is imported, beside importing the others."""
-    plain = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    own = [node for node in _tree(package).body if not isinstance(node, plain)]
-    own = [node for node in own if not ast.unparse(node).startswith(("__all__", "'", '"'))]
+    """What a package, and those above it, do when a module is imported beside importing others."""
     above = package.rpartition(".")[0]
-    return (_frame(above) if above else {}) | (
-        {f"{package} (import)": _digest(ast.Module(own, []))} if own else {}
-    )
+    own = _on_import(_tree(package))
+    return (_frame(above) if above else {}) | ({f"{package} (import)": own} if own else {})
+
+
+@cache
+def _on_import(tree: ast.Module) -> str:
+    """The digest of what a package's own file does beside importing and defining; "" for nothing."""
+    plain = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    own = [node for node in tree.body if not isinstance(node, plain)]
+    own = [node for node in own if not ast.unparse(node).startswith(("__all__", "'", '"'))]
+    return _digest(ast.Module(own, [])) if own else ""
 
 
 @cache

@@ -49,6 +49,8 @@ METRIC_LOSSES = {
 Pairing = Literal["cross", "parallel", "own"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ALB_SOURCES = ("stem", "layer1", "layer2", "layer3")
+LICENSED = ("sysu", "regdb", "llcm")
+"""The datasets of the paper, which are released under agreements."""
 EVALUATION = ("feature", "mix_weight", "draw", "shots", "gallery_trials", "flip", "rerank")
 """Parameters that evaluation alone reads."""
 WATCHING = ("tensorboard",)

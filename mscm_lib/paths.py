@@ -25,6 +25,12 @@ def resolve(path: Path | str) -> Path:
     return project_root() / _expanded(path)
 
 
+def from_root(path: Path) -> str:
+    """An absolute path as the project writes it: from its root where it lies there."""
+    root = project_root()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
 def here(path: Path | str) -> Path:
     """A path that a person gave to write to: from the working folder.
 

@@ -64,10 +64,10 @@ def commit() -> str:
     tree of another project.
     """
     package = Path(__file__).resolve().parent
-    if not _git(package, "ls-files", "--error-unmatch", "--", "__init__.py"):
+    if not git(package, "ls-files", "--error-unmatch", "--", "__init__.py"):
         return "unknown"
-    head = _git(package, "rev-parse", "HEAD")
-    changed = _git(package, "status", "--porcelain", "--", ".")
+    head = git(package, "rev-parse", "HEAD")
+    changed = git(package, "status", "--porcelain", "--", ".")
     return f"{head}-dirty" if changed else head or "unknown"
 
 
@@ -109,11 +109,12 @@ def versions() -> dict[str, str]:
     return {**found, "torch": torch.__version__}
 
 
-def _git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str) -> str:
+    """What git says in a folder; "" where it fails or is not there."""
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return done.stdout.strip()
+    return done.stdout.rstrip("\n")  # a line of `git status` may begin with a blank

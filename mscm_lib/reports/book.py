@@ -180,9 +180,9 @@ def results() -> str:
     """The results tables, with links to the pages, tables and figures that the studies left."""
     if not studies():
         return "No study has been made here yet; `make study` makes the quick one."
-    blocks = []
+    blocks, experiments = [], {*studies_of_notebooks().values()}
     for study in studies():
-        if study in studies_of_notebooks().values():
+        if study in experiments:
             continue  # a line each, below
         summary = resolve(f"results/{study}/tables/summary.md").read_text(encoding="utf-8")
         reports = resolve(f"results/{study}/reports/index.html")

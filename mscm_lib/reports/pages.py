@@ -20,10 +20,10 @@ import pandas as pd
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
+from mscm_lib.config import LICENSED
 from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path, read_json, write_text
 from mscm_lib.paths import resolve
-from mscm_lib.study.entry import LICENSED
 from mscm_lib.study.execute import execute
 from mscm_lib.study.settings import RunName, Study, load_study
 from mscm_lib.study.tables import results_table

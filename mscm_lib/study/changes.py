@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.provenance import git
 
 _KEY = ["dataset", "variant", "trial", "seed", "search", "scoring"]
 _MEASURES = {"mAP": "mean_ap", "R1": "rank1"}
@@ -23,8 +22,8 @@ def told(study: str) -> str:
     kind of processor rounds differently, and from random weights a training then ends elsewhere, as
     one from another seed does: within these intervals, unless something else has changed.
     """
-    path = f"results/{study}/tables/metrics.csv"
-    committed = _git("show", f"HEAD:./{path}")
+    root, path = project_root(), f"results/{study}/tables/metrics.csv"
+    committed = git(root, "show", f"HEAD:./{path}")
     if not committed:
         return "No results of this study are committed to compare yours with."
     mine, theirs = _trained(resolve(path).read_text(encoding="utf-8")), _trained(committed)
@@ -40,11 +39,11 @@ def told(study: str) -> str:
                 verdict = "the same"
             lines.append(f"  {run:<42} {label:<4} {yours} beside {other}: {verdict}")
     places = [f"results/{study}", "dvc.lock", f"studies/{study}/dvc.lock"]
-    changed = [line[3:] for line in _git("status", "--porcelain", "--", *places).splitlines()]
+    changed = [line[3:] for line in git(root, "status", "--porcelain", "--", *places).splitlines()]
     if not changed:
         return "\n".join([*lines, "No tracked file has changed."])
     shown = [*changed[:6], *([f"… and {len(changed) - 6} more"] if len(changed) > 6 else [])]
-    back = f"git checkout -- {' '.join(p for p in places if _git('ls-files', '--', p))}"
+    back = f"git checkout -- {' '.join(p for p in places if git(root, 'ls-files', '--', p))}"
     return "\n".join([*lines, "Tracked files that changed:", *(f"  {name}" for name in shown),
                       f"To put the committed ones back: {back}"])  # fmt: skip
 
@@ -59,13 +58,3 @@ def _trained(text: str) -> pd.DataFrame:
 def _span(row: Mapping[Any, Any], measure: str, whose: str) -> str:
     mean, low, high = (100 * row[f"{measure}{end}{whose}"] for end in ("", "_low", "_high"))
     return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _git(*arguments: str) -> str:
-    """What git says in the project's root; "" where it says no or is not there."""
-    root: Path = project_root()
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
-    except OSError:
-        return ""
-    return done.stdout if not done.returncode else ""

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import LICENSED, unknown_key
 from mscm_lib.data.doctor import diagnose
 from mscm_lib.errors import ConfigError, DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.settings import Study, load_study, study_names
-
-LICENSED = ("sysu", "regdb", "llcm")
 
 
 def enter(name: str, folder: Path | str) -> Path:

@@ -7,7 +7,6 @@ import types
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,7 +14,7 @@ import pandas as pd
 from mscm_lib import own_parts
 from mscm_lib.config import RunConfig, coerce, unknown_key
 from mscm_lib.errors import ConfigError, StudyError
-from mscm_lib.paths import existing, here, project_root
+from mscm_lib.paths import existing, from_root, here
 from mscm_lib.study.settings import find_study, resolve_run
 
 # A library that imports tqdm warns of missing widgets; progress is printed as text on purpose.
@@ -97,12 +96,12 @@ class Parameters:
             if not isinstance(value, str) or value in ("", "none", "imagenet"):
                 continue
             if key in _WRITTEN:
-                placed[key] = _named(here(value))
+                placed[key] = from_root(here(value))
             elif key in _READ:
-                placed[key] = _named(existing(value, "file", "folder"))
+                placed[key] = from_root(existing(value, "file", "folder"))
             elif key in own_parts.KEYS and own_parts.is_own(value):
                 file, _, name = value.rpartition(":")
-                placed[key] = f"{_named(existing(file))}:{name}"
+                placed[key] = f"{from_root(existing(file))}:{name}"
             self._namespace[key] = placed[key]
         return placed
 
@@ -137,12 +136,6 @@ def as_table(values: dict[str, Any], header: str = "value") -> pd.DataFrame:
 _READ = ("checkpoint", "trained", "weights", "results", "sysu_root", "regdb_root", "llcm_root")
 _WRITTEN = ("output",)
 """Parameters that are paths, wherever a notebook has them."""
-
-
-def _named(path: Path) -> str:
-    """A path as the project writes it: from its root where it lies there."""
-    root = project_root()
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 _IPYTHON = {"In", "Out", "exit", "quit", "get_ipython", "open"}

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from mscm_lib.data.progress import available_cores
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_json
 from mscm_lib.paths import project_root, resolve
@@ -77,9 +78,8 @@ def _check_cache(study: Study) -> None:
 def _fitting(study: Study) -> int:
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     runs = sum(1 for _ in study.runs())
-    return 1 if torch.cuda.is_available() else min(cores or 1, runs)
+    return 1 if torch.cuda.is_available() else min(available_cores(), runs)
 
 
 def _repro(study: Study, targets: Sequence[str]) -> None:
@@ -92,7 +92,7 @@ def _repro_share(worker: int, names: Sequence[str], jobs: int) -> int:
     """One of several DVCs at work: its exit status. What it says is marked with its number."""
     if not names:
         return 0
-    threads = max((os.cpu_count() or 1) // jobs, 1)
+    threads = max(available_cores() // jobs, 1)
     # Stage by stage: a DVC that follows what they depend on would hold `strip` and `prepare`, which
     # are up to date, so that no other can begin.
     command = ["dvc", "--wait-for-lock", "repro", "--single-item", "--keep-going"]

@@ -13,7 +13,6 @@ changes one for an experiment.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,9 +24,9 @@ from mscm_lib.files import write_text
 from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
+from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import (
-    DataDefinition,
     RunName,
     Study,
     find_study,
@@ -57,7 +56,7 @@ def write_plan() -> list[str]:
             changed.append(name)
     for folder in resolve("plan").iterdir():
         if not any(folder.iterdir()):
-            shutil.rmtree(folder)
+            folder.rmdir()
     return changed
 
 
@@ -114,17 +113,30 @@ def planned(run: str, stage: str) -> dict[str, Any]:
     Raises:
         ConfigError: the run is not in the plan.
     """
-    path = resolve(f"plan/{run}/train.yaml")
-    if not path.is_file():
-        raise ConfigError(
-            f"{run!r}: no such run in the plan; `mscm check studies/NAME/study.yaml` lists a "
-            "study's runs, and `mscm plan` brings the plan up to date with the studies"
-        )
-    values = read_yaml(path)
+    values = _read(f"{run}/train", "run", run)
     if stage == "evaluate":
-        return values | read_yaml(path.with_name("evaluate.yaml"))
+        return values | _read(f"{run}/evaluate", "run", run)
     index = json.loads(resolve("runs.json").read_text(encoding="utf-8"))
     return values | {key: index["runs"][run][key] for key in WATCHING if key in index["runs"][run]}
+
+
+def planned_of(dataset: str, what: str) -> dict[str, Any]:
+    """The plan's ``data`` or ``reference`` of a dataset.
+
+    Raises:
+        ConfigError: the dataset is not in the plan.
+    """
+    return _read(f"{what}/{dataset}", "dataset", dataset)
+
+
+def _read(file: str, kind: str, name: str) -> dict[str, Any]:
+    path = resolve(f"plan/{file}.yaml")
+    if path.is_file():
+        return read_yaml(path)
+    raise ConfigError(
+        f"{name!r}: no such {kind} in the plan; `mscm check studies/NAME/study.yaml` lists a "
+        "study's runs, and `mscm plan` brings the plan up to date with the studies"
+    )
 
 
 def described(study: Study) -> str:

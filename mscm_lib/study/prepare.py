@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from mscm_lib.data import PackedDataset, open_dataset, open_packed, pack_dataset
-from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
-from mscm_lib.study.reading import read_yaml
-from mscm_lib.study.settings import DataDefinition
+from mscm_lib.study.definition import DataDefinition
+from mscm_lib.study.plan import planned_of
 
 
 def prepare(dataset: str) -> PackedDataset:
@@ -42,11 +41,5 @@ def ensure_prepared(dataset: str) -> PackedDataset:
 
 
 def _planned(dataset: str) -> DataDefinition:
-    path = resolve(f"plan/data/{dataset}.yaml")
-    if not path.is_file():
-        raise ConfigError(
-            f"{dataset!r}: no such dataset in the plan; `mscm plan` brings it up to date with the "
-            "studies"
-        )
-    values = read_yaml(path)
-    return DataDefinition.from_mapping(values.pop("key"), values, str(path))
+    values = planned_of(dataset, "data")
+    return DataDefinition.from_mapping(values.pop("key"), values, f"plan/data/{dataset}.yaml")

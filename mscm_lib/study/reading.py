@@ -13,7 +13,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
-from mscm_lib.paths import resolve
+from mscm_lib.paths import from_root
 
 # Names become folders, DVC's targets and parts of its overrides (`-S`), where ".", "+", "=", "[" and
 # a digit in front mean something else.
@@ -72,8 +72,8 @@ def read_yaml(path: Path, text: str | None = None) -> dict[str, Any]:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
-            raise ConfigError(f"{shown(path)}: could not be read ({reason})") from error
-    return deepcopy(_parsed(shown(path), text))
+            raise ConfigError(f"{from_root(path)}: could not be read ({reason})") from error
+    return deepcopy(_parsed(from_root(path), text))
 
 
 @cache
@@ -89,9 +89,3 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
     return values
-
-
-def shown(path: Path) -> str:
-    """A path as people write it: from the project's root where it lies there."""
-    root = resolve("")
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 import yaml
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import LICENSED, unknown_key
 from mscm_lib.data.emulate import emulate
 from mscm_lib.data.generated.settings import Layout
 from mscm_lib.errors import ConfigError, StudyError
@@ -41,7 +41,7 @@ RUN: dict[str, Any] = {
 MADE = ("build", "runs", "data/packed", "data/raw")
 
 
-def rehearse(names: Sequence[str] = ("sysu", "regdb", "llcm")) -> None:
+def rehearse(names: Sequence[str] = LICENSED) -> None:
     """Run the paper's study on a miniature tree of each dataset, below ``build/rehearsal``.
 
     Raises:

@@ -9,8 +9,7 @@ experiment stands on the data of the lab, and can be put on any other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,87 +17,23 @@ from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
 from mscm_lib.own_parts import beside
-from mscm_lib.paths import resolve
+from mscm_lib.paths import from_root, resolve
+from mscm_lib.study.definition import DataDefinition, read_definitions
 from mscm_lib.study.reading import (
     check_keys,
     mapping,
     plain_text,
     read_yaml,
     safe_name,
-    shown,
     whole_numbers,
 )
 
-READERS = ("generated", "sysu", "regdb", "llcm", "table")
 WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
 OF_THE_VARIANTS = ("variants", "reference", "seeds")
 OF_THE_DATA = ("data", "datasets", "trials", "run")
 KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
 # what a run is called and reads: its study says it elsewhere
 _NAMED_ELSEWHERE = ("dataset", "data_folder", "trial", "seed", "variant", "height", "width")
-
-
-@dataclass(frozen=True)
-class DataDefinition:
-    """One entry of a study's ``data``: where images come from and the size they are packed at.
-
-    Attributes:
-        key: the entry's name, and the folder's below ``data/packed``.
-        reader: generated, sysu, regdb, llcm, or table for a dataset of one's own.
-        source: the folder of images, or the table; "" for the generated benchmark.
-        height, width: pixels.
-        settings: the generator's knobs, or a table's protocol; empty for the official datasets.
-    """
-
-    key: str
-    reader: str
-    height: int
-    width: int
-    source: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """The folder of packed arrays, absolute."""
-        return resolve(f"data/packed/{self.key}")
-
-    @classmethod
-    def from_mapping(cls, key: str, values: Any, where: str = "data") -> DataDefinition:
-        """Checked definition; raises `ConfigError` naming the key that is wrong."""
-        where = f"{where}.{safe_name(where, key)}"
-        known = ("reader", "source", "height", "width", "settings")
-        check_keys(where, mapping(where, values), known)
-        reader = values.get("reader")
-        if reader not in READERS:
-            raise ConfigError(unknown_key(f"reader in {where}", str(reader), list(READERS)))
-        drawn = reader == "generated"
-        lacking = [k for k in known[:4] if k not in values and not (drawn and k == "source")]
-        if lacking:
-            raise ConfigError(f"{where}: lacks {', '.join(lacking)}")
-        for side in ("height", "width"):
-            size = values[side]
-            if not isinstance(size, int) or isinstance(size, bool) or size < 16 or size % 16:
-                raise ConfigError(f"{where}.{side} = {size!r}: expected a multiple of 16 pixels")
-        if drawn == ("source" in values):
-            raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
-        source = plain_text(f"{where}.source", values.get("source", "drawn"))
-        settings = mapping(f"{where}.settings", values.get("settings", {}))
-        try:
-            if drawn:
-                from mscm_lib.data.generated import GeneratedSettings
-
-                GeneratedSettings.preset(**settings)
-            elif reader == "table":
-                from mscm_lib.data.table_protocol import TableProtocol
-
-                TableProtocol.from_mapping(settings)
-            elif settings:
-                raise ConfigError("only the generator and tables have settings")
-        except (ConfigError, TypeError) as error:
-            raise ConfigError(f"{where}.settings: {error}") from error
-        return cls(
-            key, reader, values["height"], values["width"], "" if drawn else source, settings
-        )
 
 
 @dataclass(frozen=True)
@@ -205,7 +140,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
     values = _joined(path, read_yaml(path, text))
     if whole:
         values.pop("datasets", None)
-    where = shown(path)
+    where = from_root(path)
     check_keys(where, values, KEYS)
     missing = [key for key in ("title", *OF_THE_VARIANTS, "data", "run") if key not in values]
     if missing:
@@ -215,7 +150,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
     study = Study(
         safe_name(f"{where}: the folder", path.parent.name),
         plain_text(f"{where}: title", values["title"]),
-        _data(where, values["data"], values.get("datasets")),
+        read_definitions(where, values["data"], values.get("datasets")),
         tuple(labels),
         labels,
         parameters,
@@ -282,24 +217,9 @@ def find_study(dataset: str) -> Study:
     raise ConfigError(unknown_key("dataset", str(dataset), sorted(known)))
 
 
-def find_run(name: str) -> tuple[Study, RunName]:
-    """A run of any study by its name in the plan.
-
-    Raises:
-        ConfigError: no study has it.
-    """
-    known = []
-    for study in map(load_study, study_names()):
-        for run in study.runs():
-            if run.name == name:
-                return study, run
-            known.append(run.name)
-    raise ConfigError(unknown_key("run", name, sorted(set(known))))
-
-
 def load_variants() -> dict[str, dict[str, Any]]:
     """Variants by name: the run parameters in which each departs from the paper's recipe."""
-    return deepcopy(read_yaml(resolve("variants.yaml")))
+    return read_yaml(resolve("variants.yaml"))
 
 
 def study_on(name: str, on: str = "") -> Study:
@@ -340,13 +260,13 @@ def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     for key, parts in (("variants_of", OF_THE_VARIANTS), ("data_of", OF_THE_DATA)):
         if key not in values:
             continue
-        other = study_path(plain_text(f"{shown(path)}: {key}", values[key]))
+        other = study_path(plain_text(f"{from_root(path)}: {key}", values[key]))
         if other == path:
-            raise ConfigError(f"{shown(path)}: {key} = {values[key]!r}: is this study itself")
+            raise ConfigError(f"{from_root(path)}: {key} = {values[key]!r}: is this study itself")
         theirs = read_yaml(other)
         if key in theirs:
             raise ConfigError(
-                f"{shown(path)}: {key} = {values[key]!r}: that study takes them from "
+                f"{from_root(path)}: {key} = {values[key]!r}: that study takes them from "
                 f"{theirs[key]!r}; name that one"
             )
         taken |= {part: theirs[part] for part in parts if part in theirs}
@@ -354,23 +274,8 @@ def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
         if part in taken and isinstance(values.get(part), dict) and isinstance(taken[part], dict):
             values = {**values, part: {**taken[part], **values[part]}}
     if "variants" in values and "variants" in taken:
-        raise ConfigError(f"{shown(path)}: has variants of its own and variants_of; keep one")
+        raise ConfigError(f"{from_root(path)}: has variants of its own and variants_of; keep one")
     return {**taken, **values}
-
-
-def _data(where: str, values: Any, chosen: Any) -> dict[str, DataDefinition]:
-    found = {
-        key: DataDefinition.from_mapping(key, value, f"{where}: data")
-        for key, value in mapping(f"{where}: data", values, empty=False).items()
-    }
-    if chosen is None:
-        return found
-    if not isinstance(chosen, list) or not chosen or len({*map(str, chosen)}) < len(chosen):
-        raise ConfigError(f"{where}: datasets = {chosen!r}: expected a list of data, no repeats")
-    for key in chosen:
-        if key not in found:
-            raise ConfigError(unknown_key(f"dataset in {where}", str(key), list(found)))
-    return {key: found[key] for key in chosen}
 
 
 def _variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:

@@ -8,8 +8,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import EVALUATE, REFERENCE, TRAIN
-from mscm_lib.study.plan import planned
-from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.plan import planned, planned_of
 
 STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
 
@@ -30,7 +29,7 @@ def run_stage(kind: str, name: str) -> None:
     if kind not in STAGES:
         raise ConfigError(unknown_key("stage", kind, list(STAGES)))
     if kind == "reference":
-        parameters: dict[str, Any] = read_yaml(resolve(f"plan/reference/{name}.yaml"))
+        parameters: dict[str, Any] = planned_of(name, "reference")
     else:
         parameters = planned(name, kind)
     parameters["output"] = f"runs/{kind}/{name}"

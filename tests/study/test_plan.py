@@ -115,6 +115,11 @@ def test_a_stage_reads_the_plan_and_not_the_study(project):
         planned("quick-mscmnet-t0-s7", "train")
 
 
+def test_a_run_is_found_by_its_name():
+    values = planned("quick-w1-mscmnet-t0-s1", "train")
+    assert (values["dataset"], values["variant"], values["seed"]) == ("quick-w1", "mscmnet", 1)
+
+
 def test_own_parts_of_a_study_have_a_stage_that_depends_on_their_file(project):
     project("mine", data=None, data_of="quick", variants={
         "baseline": "b", "mine": {"metric_loss": "my_parts:MyLoss"}})  # fmt: skip

@@ -3,7 +3,6 @@ import yaml
 
 from mscm_lib.errors import ConfigError
 from mscm_lib.study.settings import (
-    find_run,
     find_study,
     load_study,
     load_variants,
@@ -157,12 +156,6 @@ def test_unknown_names_are_named_with_the_nearest():
         (lambda: load_study("componets"), "did you mean 'components'"),
         (lambda: load_study(None), "unknown study 'None'"),
         (lambda: find_study("quik"), "did you mean 'quick'"),
-        (lambda: find_run("quick-mscmnet-t0-s9"), "did you mean 'quick-mscmnet-t0-s"),
     ):
         with pytest.raises(ConfigError, match=words):
             call()
-
-
-def test_a_run_is_found_by_its_name():
-    study, run = find_run("quick-w1-mscmnet-t0-s1")
-    assert (study.name, run.variant, run.seed) == ("quick", "mscmnet", 1)

@@ -1,0 +1,98 @@
+"""Where a study's images come from: the entries of its ``data``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mscm_lib.config import LICENSED, unknown_key
+from mscm_lib.errors import ConfigError
+from mscm_lib.paths import resolve
+from mscm_lib.study.reading import check_keys, mapping, plain_text, safe_name
+
+READERS = ("generated", *LICENSED, "table")
+
+
+@dataclass(frozen=True)
+class DataDefinition:
+    """One entry of a study's ``data``: where images come from and the size they are packed at.
+
+    Attributes:
+        key: the entry's name, and the folder's below ``data/packed``.
+        reader: generated, sysu, regdb, llcm, or table for a dataset of one's own.
+        source: the folder of images, or the table; "" for the generated benchmark.
+        height, width: pixels.
+        settings: the generator's knobs, or a table's protocol; empty for the official datasets.
+    """
+
+    key: str
+    reader: str
+    height: int
+    width: int
+    source: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of packed arrays, absolute."""
+        return resolve(f"data/packed/{self.key}")
+
+    @classmethod
+    def from_mapping(cls, key: str, values: Any, where: str = "data") -> DataDefinition:
+        """Checked definition; raises `ConfigError` naming the key that is wrong."""
+        where = f"{where}.{safe_name(where, key)}"
+        known = ("reader", "source", "height", "width", "settings")
+        check_keys(where, mapping(where, values), known)
+        reader = values.get("reader")
+        if reader not in READERS:
+            raise ConfigError(unknown_key(f"reader in {where}", str(reader), list(READERS)))
+        drawn = reader == "generated"
+        lacking = [k for k in known[:4] if k not in values and not (drawn and k == "source")]
+        if lacking:
+            raise ConfigError(f"{where}: lacks {', '.join(lacking)}")
+        for side in ("height", "width"):
+            size = values[side]
+            if not isinstance(size, int) or isinstance(size, bool) or size < 16 or size % 16:
+                raise ConfigError(f"{where}.{side} = {size!r}: expected a multiple of 16 pixels")
+        if drawn == ("source" in values):
+            raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
+        source = plain_text(f"{where}.source", values.get("source", "drawn"))
+        settings = mapping(f"{where}.settings", values.get("settings", {}))
+        try:
+            if drawn:
+                from mscm_lib.data.generated import GeneratedSettings
+
+                GeneratedSettings.preset(**settings)
+            elif reader == "table":
+                from mscm_lib.data.table_protocol import TableProtocol
+
+                TableProtocol.from_mapping(settings)
+            elif settings:
+                raise ConfigError("only the generator and tables have settings")
+        except (ConfigError, TypeError) as error:
+            raise ConfigError(f"{where}.settings: {error}") from error
+        return cls(
+            key, reader, values["height"], values["width"], "" if drawn else source, settings
+        )
+
+
+def read_definitions(where: str, values: Any, chosen: Any) -> dict[str, DataDefinition]:
+    """A study's ``data``, of which it may choose some: its ``datasets``.
+
+    Raises:
+        ConfigError: an entry is wrong, or one is chosen that is not there.
+    """
+    found = {
+        key: DataDefinition.from_mapping(key, value, f"{where}: data")
+        for key, value in mapping(f"{where}: data", values, empty=False).items()
+    }
+    if chosen is None:
+        return found
+    if not isinstance(chosen, list) or not chosen or len({*map(str, chosen)}) < len(chosen):
+        raise ConfigError(f"{where}: datasets = {chosen!r}: expected a list of data, no repeats")
+    for key in chosen:
+        if key not in found:
+            raise ConfigError(unknown_key(f"dataset in {where}", str(key), list(found)))
+    return {key: found[key] for key in chosen}
