@@ -47,7 +47,9 @@ def make(study: Study, jobs: int = 0) -> None:
     """
     if jobs < 0:
         raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time, or 0 to choose")
+    chosen = not jobs
     jobs = jobs or _fitting(study)
+    threads = 1 if chosen else max(available_cores() // jobs, 1)
     check_sources(study)
     _check_cache(study)
     write_plan()
@@ -56,7 +58,7 @@ def make(study: Study, jobs: int = 0) -> None:
         names = [run.name for run in study.runs()]
         shares = [names[worker::jobs] for worker in range(jobs)]
         with ThreadPoolExecutor(jobs) as pool:
-            failed = any(pool.map(_repro_share, range(jobs), shares, [jobs] * jobs))
+            failed = any(pool.map(_repro_share, range(jobs), shares, [threads] * jobs))
         if failed:
             raise StudyError(f"the study {study.name} stopped; {STARTED_AGAIN}")
     _repro(study, [f"studies/{study.name}/dvc.yaml"])
@@ -88,11 +90,10 @@ def _repro(study: Study, targets: Sequence[str]) -> None:
         raise StudyError(f"the study {study.name} stopped; {STARTED_AGAIN}")
 
 
-def _repro_share(worker: int, names: Sequence[str], jobs: int) -> int:
+def _repro_share(worker: int, names: Sequence[str], threads: int) -> int:
     """One of several DVCs at work: its exit status. What it says is marked with its number."""
     if not names:
         return 0
-    threads = max(available_cores() // jobs, 1)
     # Stage by stage: a DVC that follows what they depend on would hold `strip` and `prepare`, which
     # are up to date, so that no other can begin.
     command = ["dvc", "--wait-for-lock", "repro", "--single-item", "--keep-going"]
