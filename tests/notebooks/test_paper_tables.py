@@ -5,7 +5,7 @@ import re
 from mscm_lib.reports.published import published_figures
 from tests.reports.finished import write_study
 
-TINY = {"91_paper_tables": {"results": "no-results-here"}}
+TINY = {"91_paper_tables": {"results": "studies"}}  # a folder that holds no results
 
 
 def _said(notebook):
