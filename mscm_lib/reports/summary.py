@@ -6,7 +6,8 @@ A code host shows it, and the book has it as a page.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,8 +16,8 @@ from mscm_lib.errors import DataError
 from mscm_lib.files import read_json, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.executed import read_notebook
-from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.reports.experiments import read_experiment
+from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.study.code import FOLDER, write_code
 from mscm_lib.study.copies import copy_path, notebooks_of
 from mscm_lib.study.reading import read_yaml
@@ -103,16 +104,14 @@ def changed(study: Study) -> list[str]:
         write_code()
     path = resolve("dvc.lock")
     stages = read_yaml(path)["stages"] if path.is_file() else {}
-    return sorted({name for run in study.runs() for name in _changed(stages, run.name)})
+    made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
+    read = [d for stage in made for d in stages.get(stage, {}).get("deps", [])]
+    read = [d for d in read if d["path"].startswith(("build/", "plan/"))]
+    return sorted({d["path"] for d in read if _md5(resolve(d["path"])) != d["md5"]})
 
 
-def _changed(stages: Mapping[str, Any], run: str) -> Iterator[str]:
-    for kind in ("train", "evaluate"):
-        for dependency in stages.get(f"{kind}@{run}", {}).get("deps", []):
-            path = resolve(dependency["path"])
-            if dependency["path"].startswith(("build/", "plan/")) and path.is_file():
-                if hashlib.md5(path.read_bytes()).hexdigest() != dependency["md5"]:
-                    yield dependency["path"]
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _freshness(study: Study) -> str:
@@ -125,7 +124,7 @@ def _freshness(study: Study) -> str:
     )
 
 
-def _figure(path: Any) -> str:
+def _figure(path: Path) -> str:
     text = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
     return f"![{text}](figures/{path.name})\n\n*{text}*"
 
