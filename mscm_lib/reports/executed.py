@@ -152,4 +152,4 @@ def leading(text: str, study: str) -> str:
         folder = f"../../{own}/reports" if there else "../../../notebooks"
         return f"]({folder}/{stem}.ipynb"
 
-    return _LINK.sub(target, text)
+    return _LINK.sub(target, text.replace("](../", "](../../../"))  # sources lie one folder deep

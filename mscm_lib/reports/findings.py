@@ -24,8 +24,8 @@ def findings(root: str = "") -> str:
     lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in read if e.measured]
     waiting = [e.study.name for e in read if not e.measured and e.study.name in experiments]
     if waiting:
-        told = ", ".join(f"{link(name, root)} (`make study STUDY={name}`)" for name in waiting)
-        lines.append(f"- open, not measured here: {told}")
+        told = ", ".join(link(name, root) for name in waiting)
+        lines.append(f"- open, not measured here: {told}; `make study STUDY=<name>` measures one")
     return "\n".join(lines) + "\n"
 
 
@@ -42,11 +42,9 @@ def found(experiment: Experiment) -> str:
     """One line: the reference, then every difference from it with its interval, by verdict."""
     rows = experiment.rows()
     own = rows.loc[experiment.study.reference]
-    beside = (
-        f"in points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
-    )
+    beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
     stated = experiment.contrasts()
-    contrasts = f"stated in advance: {verdicts(stated)}; all others: " if len(stated) else ""
+    contrasts = f"stated in advance, {verdicts(stated)}; all pairs, " if len(stated) else ""
     return f"{beside}{contrasts}{verdicts(rows)}"
 
 
@@ -56,7 +54,7 @@ def verdicts(rows: pd.DataFrame) -> str:
     for row in rows.dropna(subset=["difference"]).itertuples():
         span = f"{row.difference:+.1f} [{row.difference_low:+.1f}, {row.difference_high:+.1f}]"
         told.setdefault(str(row.verdict), []).append(f"{row.label} {span}")
-    return "; ".join(f"*{why}*: {', '.join(names)}" for why, names in told.items())
+    return "; ".join(f"{', '.join(names)}: *{why}*" for why, names in told.items())
 
 
 def gate(experiment: Experiment) -> str:
