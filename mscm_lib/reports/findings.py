@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from mscm_lib.paths import resolve
 from mscm_lib.reports.experiments import Experiment, read_experiment
 from mscm_lib.study.comparison import FLOOR
-from mscm_lib.study.copies import QUICK, copy_path, studies_of_notebooks
+from mscm_lib.study.copies import QUICK, studies_of_notebooks
 from mscm_lib.study.settings import study_names
 
 
@@ -22,7 +23,8 @@ def findings(root: str = "") -> str:
     names = [QUICK, "lab", *experiments, *sorted({*study_names()} - {QUICK, "lab", *experiments})]
     read = [read_experiment(name) for name in names if name in study_names()]
     lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in read if e.measured]
-    waiting = [e.study.name for e in read if not e.measured and e.study.name in experiments]
+    asked = ["lab", *experiments]
+    waiting = [e.study.name for e in read if not e.measured and e.study.name in asked]
     if waiting:
         told = ", ".join(link(name, root) for name in waiting)
         lines.append(f"- open, not measured here: {told}; `make study STUDY=<name>` measures one")
@@ -30,12 +32,13 @@ def findings(root: str = "") -> str:
 
 
 def link(study: str, root: str = "") -> str:
-    """A study's name, leading to its notebook with results, else its front page, else the source."""
+    """A study's name, leading to its executed notebook, else its front page, else the source."""
     stem = next((s for s, name in studies_of_notebooks().items() if name == study), "")
-    target = f"notebooks/{stem}.ipynb" if stem else f"results/{study}/README.md"
-    if stem and copy_path(study, stem).is_file():
-        target = f"results/{study}/reports/{stem}.ipynb"
-    return f"[{study.replace('_', '-')}]({root}{target})"
+    places = [f"results/{study}/reports/{stem}.ipynb", f"results/{study}/README.md"]
+    places += [f"notebooks/{stem}.ipynb"]
+    there = next((place for place in places if resolve(place).is_file()), "")
+    name = study.replace("_", "-")
+    return f"[{name}]({root}{there})" if there else name
 
 
 def found(experiment: Experiment) -> str:

@@ -32,9 +32,7 @@ def evidence(asked: Mapping[int, Sequence[Pair]]) -> str:
     for number, pairs in asked.items():
         for name, variant, other in pairs:
             experiment = read_experiment(name)
-            asks = (
-                f"{experiment.label(variant)} less {experiment.label(other)} ({link(name, '../')})"
-            )
+            asks = f"**{experiment.label(variant)}** less **{experiment.label(other)}**: {link(name, '../')}"
             told = [f"open: not measured here, `{experiment.command}`", ""]
             if experiment.measured:
                 row = experiment.against(other).loc[variant]
