@@ -1,16 +1,19 @@
-// Cells of numbers to the right, cells of words to the left; a heading goes with the column below it.
-const isNumber = (cell) => /\d/.test(cell.textContent) && /^[\d\s.,:%±+\-−–×e[\]()]+$/.test(cell.textContent.trim());
+// Tables: numbers to the right, words to the left, a heading as the column below it; short words stay on
+// one line; the first cell of every whole row stays in sight while the others scroll.
+const isNumber = (text) => /\d/.test(text) && /^[\d\s.,:%±+\-−–×e[\]()]+$/.test(text);
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll("article table")) {
-    const rows = [...table.rows];
-    const last = rows.length ? [...rows[rows.length - 1].cells] : [];
-    for (const row of rows) {
-      const cells = [...row.cells];
+    const rows = [...table.rows].map((row) => [...row.cells]);
+    const last = rows.at(-1) ?? [];
+    const whole = Math.max(...rows.map((cells) => cells.length));
+    for (const cells of rows) {
       cells.forEach((cell, place) => {
         const below = last[last.length - cells.length + place];
-        const number = cell.closest("thead") && below ? isNumber(below) : isNumber(cell);
-        cell.classList.add(number ? "number" : "word");
+        const text = (cell.closest("thead") && below ? below : cell).textContent.trim();
+        cell.classList.add(isNumber(text) ? "number" : "word");
+        if (cell.textContent.trim().length < 24) cell.classList.add("short");
       });
+      if (cells.length === whole && whole > 1) cells[0].classList.add("first");
     }
   }
 });

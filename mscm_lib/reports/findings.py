@@ -8,7 +8,7 @@ import pandas as pd
 
 from mscm_lib.paths import resolve
 from mscm_lib.reports.experiments import Experiment, read_experiment
-from mscm_lib.study.comparison import FLOOR
+from mscm_lib.study.comparison import CONTRASTS, FLOOR
 from mscm_lib.study.copies import QUICK, studies_of_notebooks
 from mscm_lib.study.settings import study_names
 
@@ -47,7 +47,8 @@ def found(experiment: Experiment) -> str:
     own = rows.loc[experiment.study.reference]
     beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
     stated = experiment.contrasts()
-    contrasts = f"stated in advance, {verdicts(stated)}; all pairs, " if len(stated) else ""
+    whole = len(stated) == len(CONTRASTS)  # of fewer, the tests would be no family of PROTOCOL.md's
+    contrasts = f"stated in advance, {verdicts(stated)}; all pairs, " if whole else ""
     return f"{beside}{contrasts}{verdicts(rows)}"
 
 

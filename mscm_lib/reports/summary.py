@@ -40,12 +40,15 @@ def write_summary(name: str) -> None:
         raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
     summary = resolve(f"results/{name}/tables/summary.md").read_text(encoding="utf-8")
     records = read_json(resolve(f"results/{name}/tables/provenance.json"))
-    tables = sorted(path.name for path in resolve(f"results/{name}/tables").iterdir())
+    tables = sorted(
+        p.name for p in resolve(f"results/{name}/tables").iterdir() if p.suffix != ".md"
+    )
     figures = {p.stem: p for p in sorted(resolve(f"results/{name}/figures").glob("*.png"))}
+    said = found(experiment)
     drawn = [_figure(figures.pop(_FIRST))] if _FIRST in figures else []
     blocks = [
         f"# {study.title}",
-        f"## What was found\n\n- {found(experiment)}\n\n{gate(experiment)} {_freshness(study)}",
+        f"## What was found\n\n{said[0].upper()}{said[1:]}.\n\n{gate(experiment)} {_freshness(study)}",
         *drawn,
         "## The figures\n\nRank-k, mAP and mINP in percent, mean over runs ± standard deviation; each "
         f"row with the command that makes it again.\n\n{summary}",
