@@ -199,13 +199,13 @@ class Experiment:
         found["value"] = 100 * table[column].astype(float)
         return found
 
-    def histories(self) -> pd.DataFrame:
-        """Every epoch of every run on the first dataset, with a column label."""
+    def histories(self, dataset: str = "") -> pd.DataFrame:
+        """Every epoch of every run on a dataset (the first by default), with a column label."""
         path = resolve(f"results/{self.study.name}/tables/histories.csv")
         if not path.is_file():
             return pd.DataFrame(columns=["label", "epoch", "accuracy"])
         table = pd.read_csv(path)
-        table = table[table["dataset"] == self.dataset]
+        table = table[table["dataset"] == (dataset or self.dataset)]
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
     def _of(self, table: pd.DataFrame, dataset: str, search: str) -> pd.DataFrame:
