@@ -20,11 +20,10 @@ def findings(root: str = "") -> str:
         root: the way to the project's root from the page, with its slash.
     """
     experiments = [*studies_of_notebooks().values()]
-    names = [QUICK, "lab", *experiments, *sorted({*study_names()} - {QUICK, "lab", *experiments})]
+    names = [QUICK, *experiments, *sorted({*study_names()} - {QUICK, *experiments})]
     read = [read_experiment(name) for name in names if name in study_names()]
     lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in read if e.measured]
-    asked = ["lab", *experiments]
-    waiting = [e.study.name for e in read if not e.measured and e.study.name in asked]
+    waiting = [e.study.name for e in read if not e.measured and e.study.name in experiments]
     if waiting:
         told = ", ".join(link(name, root) for name in waiting)
         lines.append(f"- open, not measured here: {told}; `make study STUDY=<name>` measures one")

@@ -12,7 +12,7 @@ from mscm_lib.reports.benchmarks import benchmark_table
 from mscm_lib.reports.diagrams import write_diagrams
 from mscm_lib.reports.findings import findings, markdown_table
 from mscm_lib.reports.summary import title
-from mscm_lib.study.copies import all_notebooks, copy_path, home
+from mscm_lib.study.copies import all_notebooks, copy_path, home, studies_of_notebooks
 
 CHAPTERS = {
     "0": "Background and method",
@@ -48,7 +48,8 @@ def chapters() -> dict[str, list[str]]:
     """Stems of all notebooks by chapter; one that is added is in it by its digits."""
     found: dict[str, list[str]] = {}
     for path in all_notebooks():
-        chapter = CHAPTERS.get(path.stem[0], f"Notebooks {path.stem[0]}x")
+        kind = "3" if path.stem in studies_of_notebooks() else path.stem[0]
+        chapter = CHAPTERS.get(kind, f"Notebooks {kind}x")
         found.setdefault(chapter, []).append(path.stem)
     return found
 

@@ -24,7 +24,7 @@ TOLD = ("11_training_report", "90_results")
 PAPER = "91_paper_tables"
 # Their tables are of all studies. The results of others are no dependency, or DVC would make them:
 # README.md is, whose tables `mscm readme` takes from all that has been measured.
-_OF_ALL = ("00_guide", PAPER)
+_OF_ALL = ("00_guide", PAPER, "92_first_edition")
 _COSTS = _PARTS = ("03_qfe", "04_mimb_alb")
 
 
@@ -38,7 +38,7 @@ def studies_of_notebooks() -> dict[str, str]:
     found = {}
     for path in all_notebooks():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if path.stem[0] == "3" and "parameters" in cell["metadata"].get("tags", []):
+            if path.stem[0] in "23" and "parameters" in cell["metadata"].get("tags", []):
                 for name in re.findall(
                     r"^study = [\"'](\w+)", "".join(cell["source"]), re.MULTILINE
                 ):
@@ -100,6 +100,8 @@ def dependencies(study: Study, stem: str) -> list[str]:
         found.append("results/benchmarks")
     if stem in _OF_ALL:
         found += [tables, "README.md", *published()]
+    if stem == "92_first_edition":
+        found.append("results/first_edition.csv")
     if stem in _PARTS or stem[0] in "46":  # they look into finished runs on the first dataset
         first = next(iter(study.data))
         runs = [run.name for run in study.runs() if run.dataset == first]
