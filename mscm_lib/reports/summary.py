@@ -102,7 +102,10 @@ def parameters(records: Mapping[str, Any]) -> str:
 
 
 def changed(study: Study) -> list[str]:
-    """Code and parameters that are no longer those that made the study's runs, by DVC's own lock."""
+    """Code and parameters that are no longer those that made the study's runs, by DVC's own lock.
+
+    The lock itself is among them where it does not name all of the runs.
+    """
     if not resolve(FOLDER).is_dir():
         write_code()
     path = resolve("dvc.lock")
@@ -110,7 +113,8 @@ def changed(study: Study) -> list[str]:
     made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
     read = [d for stage in made for d in stages.get(stage, {}).get("deps", [])]
     read = [d for d in read if d["path"].startswith(("build/", "plan/"))]
-    return sorted({d["path"] for d in read if _md5(resolve(d["path"])) != d["md5"]})
+    unnamed = {path.name for stage in made if stage not in stages}
+    return sorted(unnamed | {d["path"] for d in read if _md5(resolve(d["path"])) != d["md5"]})
 
 
 def _md5(path: Path) -> str:

@@ -54,13 +54,16 @@ def test_runs_of_other_code_are_called_so(tmp_path, monkeypatch):
         (tmp_path / name).write_text("as it was\n")
     md5 = summary._md5(tmp_path / code)
     deps = "".join(f"    - {{path: {name}, md5: {md5}}}\n" for name in (code, plan))
-    lock = f"stages:\n  train@quick-mscmnet-t0-s0:\n    deps:\n{deps}"
-    (tmp_path / "dvc.lock").write_text(lock)
     study = load_study("quick")
+    made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
+    lock = "".join(f"  {stage}:\n    deps:\n{deps}" for stage in made)
+    (tmp_path / "dvc.lock").write_text(f"stages:\n{lock}")
     monkeypatch.setattr(summary, "resolve", lambda name: tmp_path / name)
     assert summary.changed(study) == []
     (tmp_path / plan).write_text("as it is\n")
     assert summary.changed(study) == [plan]
+    (tmp_path / "dvc.lock").unlink()
+    assert summary.changed(study) == ["dvc.lock"]
 
 
 @pytest.mark.parametrize("path", sorted(resolve("results").glob("*/tables/summary.csv")), ids=str)
