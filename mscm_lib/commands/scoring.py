@@ -73,4 +73,5 @@ def _across(options: argparse.Namespace) -> None:
         write_text(options.out, found.to_csv(index=False, float_format="%.6f"))
     for figure, title in (("rank1", "Rank 1"), ("mean_ap", "mAP")):
         print(f"{title}, %: trained on (row) and tested on (column)")
-        print(f"{(100 * matrix(found, figure)).round(2).to_string(index_names=False)}\n")
+        shown = (100 * matrix(found, figure)).rename_axis(index=None, columns=None)
+        print(f"{shown.to_string(float_format='%.2f')}\n")
