@@ -140,12 +140,8 @@ def test_what_lacks_images_is_left_out_and_told(given):
 def test_a_step_whose_plain_way_lacks_images_has_no_worth(given):
     """Whoever kept the features of the official galleries alone can have those audited."""
     dataset, embeddings = given("sysu")
-    used = {
-        path for trial in dataset.trials for path in dataset.gallery("all", trial, "official").paths
-    }
-    kept = np.array(
-        [i or p in used for p, i in zip(embeddings.table.paths, embeddings.table.infrared)]
-    )
+    drawn = [dataset.gallery("all", trial, "official").paths for trial in dataset.trials]
+    kept = embeddings.table.infrared | np.isin(embeddings.table.paths, np.concatenate(drawn))
     part = Embeddings(
         embeddings.table[kept], {"neck": embeddings.features["neck"][torch.from_numpy(kept)]}
     )
