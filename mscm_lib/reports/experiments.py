@@ -189,23 +189,23 @@ class Experiment:
         return table
 
     def seeds(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
-        """Each run's figure in percent: columns variant, label, seed, value."""
+        """Each run's figure in percent: columns dataset, variant, label, seed, value."""
         column = _MEASURES[self._measure(metric)][1]
         table = self._of(self.metrics, dataset, search)
         if self.measured:
             table = table[table["reported"] & (table["kind"] == "trained")]
-        found = table[["variant", "seed"]].copy()
-        found.insert(1, "label", [self.label(str(name)) for name in found["variant"]])
+        found = table[["dataset", "variant", "seed"]].copy()
+        found.insert(2, "label", [self.label(str(name)) for name in found["variant"]])
         found["value"] = 100 * table[column].astype(float)
         return found
 
-    def histories(self) -> pd.DataFrame:
-        """Every epoch of every run on the first dataset, with a column label."""
+    def histories(self, dataset: str = "") -> pd.DataFrame:
+        """Every epoch of every run on a dataset (the first by default), with a column label."""
         path = resolve(f"results/{self.study.name}/tables/histories.csv")
         if not path.is_file():
             return pd.DataFrame(columns=["label", "epoch", "accuracy"])
         table = pd.read_csv(path)
-        table = table[table["dataset"] == self.dataset]
+        table = table[table["dataset"] == (dataset or self.dataset)]
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
     def _of(self, table: pd.DataFrame, dataset: str, search: str) -> pd.DataFrame:
@@ -242,7 +242,7 @@ def read_experiment(name: str, on: str = "") -> Experiment:
     study = study_on(name, on)
     folder = resolve(f"results/{study.name}/tables")
     if not (folder / "comparison.csv").is_file():
-        none = pd.DataFrame(columns=["variant", "seed", "mean_ap", "rank1"])
+        none = pd.DataFrame(columns=["dataset", "variant", "seed", "mean_ap", "rank1"])
         return Experiment(study, pd.DataFrame(columns=_COMPARISON), none, none, {})
     comparison, identities, metrics = (
         pd.read_csv(folder / f"{table}.csv") for table in ("comparison", "identities", "metrics")

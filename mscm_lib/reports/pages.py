@@ -87,7 +87,7 @@ def _told(stem: str, executed: Path) -> Report:
 def studies_of_notebooks() -> dict[str, str]:
     """For each notebook about one experiment, by stem: the study that its parameters name."""
     found = {}
-    for path in sorted(resolve("notebooks").glob("3*.ipynb")):
+    for path in sorted(resolve("notebooks").glob("[23]?_*.ipynb")):
         for cell in read_notebook(path).cells:
             if "parameters" in cell.metadata.get("tags", []):
                 for name in re.findall(r"^study = [\"'](\w+)[\"']", cell.source, re.MULTILINE):
