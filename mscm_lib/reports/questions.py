@@ -109,7 +109,9 @@ FIRST_EXPERIMENTS = (
             Place("evaluation", "20_evaluate", "The result"),
             Place("the figures", "90_results", "The results table"),
             Place("beside those in print", "91_paper_tables", "SYSU-MM01"),
-            Place("how a figure in print was scored", "61_score_audit", "A claim that is reproduced"),
+            Place(
+                "how a figure in print was scored", "61_score_audit", "A claim that is reproduced"
+            ),
         ),
     ),
     Question(
