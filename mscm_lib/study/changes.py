@@ -39,7 +39,9 @@ def told(study: str) -> str:
                 verdict = "the same"
             lines.append(f"  {run:<42} {label:<4} {yours} beside {other}: {verdict}")
     places = [f"results/{study}", "dvc.lock", f"studies/{study}/dvc.lock"]
-    changed = [line[3:] for line in git(root, "status", "--porcelain", "--", *places).splitlines()]
+    changed = [
+        line[3:] for line in git(root, "status", "--porcelain", "-uno", "--", *places).splitlines()
+    ]
     if not changed:
         return "\n".join([*lines, "No tracked file has changed."])
     shown = [*changed[:6], *([f"… and {len(changed) - 6} more"] if len(changed) > 6 else [])]

@@ -82,8 +82,8 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
                 stderr_file=sys.stderr,
                 progress_bar=False,
                 cwd=str(project_root()),
-                # no remarks of the kernel on its sockets; no terminal's colours in files and logs
-                extra_arguments=["--log-level=ERROR", "--InteractiveShell.colors=nocolor"],
+                # no remarks of the kernel on its sockets and its end; no terminal's colours in files and logs
+                extra_arguments=["--log-level=CRITICAL", "--InteractiveShell.colors=nocolor"],
             )
         except PapermillExecutionError as error:
             target.replace(failed)

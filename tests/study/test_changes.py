@@ -29,7 +29,8 @@ def project(tmp_path, monkeypatch):
     return made
 
 
-def test_the_same_figures_are_called_the_same(project):
+def test_the_same_figures_are_called_the_same(project, tmp_path):
+    (tmp_path / "results/quick/of-another-look.csv").write_text("never committed")
     said = told("quick")
     assert said.count("the same") == 2 and "No tracked file has changed" in said
 
