@@ -34,7 +34,7 @@ DECADES = {
     "2": "Evaluation",
     "3": "Experiments",
     "4": "Looking inside",
-    "6": "Why numbers differ",
+    "6": "What a figure stands for",
     "9": "The paper's tables",
 }
 PAGES = ("own_data", "changes")  # of book/, beside the front page

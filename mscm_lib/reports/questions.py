@@ -109,6 +109,9 @@ FIRST_EXPERIMENTS = (
             Place("evaluation", "20_evaluate", "The result"),
             Place("the figures", "90_results", "The results table"),
             Place("beside those in print", "91_paper_tables", "SYSU-MM01"),
+            Place(
+                "how a figure in print was scored", "61_score_audit", "A claim that is reproduced"
+            ),
         ),
     ),
     Question(
@@ -225,6 +228,8 @@ READERS_QUESTIONS = (
                 "43_failures",
                 "What the wrong person has in common with the right one",
             ),
+            Place("when nobody is there", "62_same_person", "How often is it wrong on others?"),
+            Place("on other people", "63_across_datasets", "The matrix"),
             Place("step by step", "33_albs", "Where returns diminish"),
             Place("with more training", "38_length", "What MIMB gives at each length"),
             Place(
