@@ -17,7 +17,7 @@ help: ## what can be made
 setup: ## the environment and git's drivers (every other target does this by itself)
 	@$(IN)
 
-study: ## make a study: train, evaluate, tables, figures, pages (STUDY=components ON=sysu JOBS=2)
+study: ## make a study: train, evaluate, tables, figures, notebooks (STUDY=components ON=sysu JOBS=2)
 	@$(IN) mscm study $(STUDY) $(if $(ON),--on $(ON)) --jobs $(JOBS)
 
 preset experiments:
@@ -26,7 +26,7 @@ preset experiments:
 rehearse: ## run the paper's three studies on miniature emulated trees
 	@$(IN) mscm rehearse
 
-book: ## a static site of all notebooks, with search: build/book/html/index.html
+book: ## one site of the executed notebooks, with search: build/book/html/index.html
 	@$(IN) mscm book
 
 test: ## lint, types and the whole test suite

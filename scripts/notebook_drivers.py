@@ -28,15 +28,20 @@ except Exception as error:
     sys.exit(70)
 """
 UNSEEN = ["--ignore-outputs", "--ignore-metadata", "--ignore-details", "--ignore-id"]
+EXECUTED = "results/"  # copies whose outputs are what they are for
 
 
 def diff(arguments: list[str]) -> int:
-    """Show what changed in prose and code; always 0, since git takes all else for a crash."""
+    """Show what changed in prose and code, and in the outputs of executed copies.
+
+    Always 0, since git takes all else for a crash.
+    """
     if len(arguments) == 1:
         print(f"* Unmerged path {arguments[0]}")
         return 0
     colours = sys.stdout.isatty() or os.environ.get("GIT_PAGER_IN_USE")
-    options = [*UNSEEN, *([] if colours else ["--no-color"])]
+    unseen = UNSEEN[1:] if arguments[0].startswith(EXECUTED) else UNSEEN
+    options = [*unseen, *([] if colours else ["--no-color"])]
     python, old, new = _python(), arguments[1], arguments[4]
     if not python or _nbdime(python, "diffdriver", ["diff", *options, *arguments]).returncode:
         subprocess.run(["git", "diff", "--no-index", "--no-ext-diff", "--", old, new], check=False)

@@ -57,10 +57,13 @@ def declare(add: Add) -> None:
     for name, call, text in (
         ("tables", _tables, "collect a study's runs into results/<study>/tables"),
         ("figures", _figures, "draw results/<study>/figures from the tables"),
-        ("reports", _reports, "render the executed notebooks and the index page"),
+        ("summary", _summary, "write results/<study>/README.md: findings, figures, notebooks"),
     ):
         add(name, call, text).add_argument("study", type=a_study, help="its name")
-    add("readme", _readme, "write the results table into README.md")
+    report = add("report", _report, "keep a notebook's executed copy in results/<study>/reports")
+    report.add_argument("study", type=a_study, help="its name")
+    report.add_argument("notebook", help="such as 90_results")
+    add("readme", _readme, "write README.md's findings, notebooks and tables")
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
     rehearse.add_argument(
@@ -82,9 +85,9 @@ def _study(options: argparse.Namespace) -> int:
     folder = f"results/{study.name}"
     print(f"\nDone in {(time.monotonic() - began) / 60:.1f} min.\n\n{told(study.name)}")
     print("\nWhere to look:")
-    print(f"  {folder}/reports/index.html   every table, figure and executed notebook")
-    print(f"  {folder}/tables/summary.md    the results table")
-    print("  make lab                      read and run the notebooks")
+    print(f"  {folder}/README.md   what was found, the figures, every executed notebook")
+    print("  make book            all of it as one site with search: build/book/html/index.html")
+    print("  make lab             read and run the notebooks")
     return 0
 
 
@@ -143,10 +146,16 @@ def _figures(options: argparse.Namespace) -> None:
     write_figures(options.study)
 
 
-def _reports(options: argparse.Namespace) -> None:
-    from mscm_lib.reports.pages import write_reports
+def _report(options: argparse.Namespace) -> None:
+    from mscm_lib.reports.executed import write_report
 
-    write_reports(options.study)
+    write_report(options.study, options.notebook)
+
+
+def _summary(options: argparse.Namespace) -> None:
+    from mscm_lib.reports.summary import write_summary
+
+    write_summary(options.study)
 
 
 def _book(options: argparse.Namespace) -> None:

@@ -239,11 +239,16 @@ def pipeline() -> str:
     stages: dict[str, Any] = {}
     for path in ("dvc.yaml", "studies/quick/dvc.yaml"):
         stages |= yaml.safe_load(resolve(path).read_text(encoding="utf-8"))["stages"]
+    # one box: a stage a notebook, each on the tables, and the front page on all of them
+    told = [*stages.pop("summary")["deps"], *stages["report-90_results"]["deps"]]
+    stages = {name: stage for name, stage in stages.items() if not name.startswith("report-")}
+    deps = [path for path in told if "/reports/" not in path]
+    stages["reports"] = {"deps": deps, "outs": ["results/quick/reports, README.md"]}
     reads = {name: stage.get("do", stage)["deps"] for name, stage in stages.items()}
     writes = {name: _written(stage) for name, stage in stages.items()}
     shown = {name: _for_readers(path) for name, path in writes.items()}
     d = Drawing(590, "The pipeline: a study is planned; its data are prepared; runs are trained, "
-                "evaluated, and told in tables, figures and pages")  # fmt: skip
+                "evaluated, and told in tables, figures and notebooks")  # fmt: skip
     d.box(10, 12, 215, 62, ["mscm plan", "studies/<study>/study.yaml", "→ plan/, runs.json"], FAINT)
     d.box(235, 12, 215, 62, ["strip", "notebooks, mscm_lib", f"→ {shown['strip']}"], FAINT)
     d.words(230, 96, "parameters and digests of code: to every stage")

@@ -1,43 +1,88 @@
-"""What the experiments found, a line each, from the tables that they left."""
+"""What the studies found, a line each, from the tables that they left."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from mscm_lib.paths import resolve
 from mscm_lib.reports.experiments import Experiment, read_experiment
-from mscm_lib.reports.pages import studies_of_notebooks
+from mscm_lib.study.comparison import CONTRASTS, FLOOR
+from mscm_lib.study.copies import QUICK, studies_of_notebooks
+from mscm_lib.study.settings import study_names
 
-_HEAD = ("experiment", "compared with", "better", "worse", "neither", "runs", "command")
 
-
-def findings_table(folder: str = "") -> str:
-    """A Markdown table of every experiment: the verdict on each variant beside the reference.
-
-    Differences are in points of mAP on the experiment's first benchmark and search, with 95 %
-    intervals; an experiment that has not been run here is named with its command and no figure.
+def findings(root: str = "") -> str:
+    """A Markdown list: every study that has been run with its verdicts, and the experiments that wait.
 
     Args:
-        folder: of the notebooks as seen from the page, with its slash.
+        root: the way to the project's root from the page, with its slash.
     """
-    lines = [f"| {' | '.join(_HEAD)} |", "| " + " | ".join("---" for _ in _HEAD) + " |"]
-    for stem, name in studies_of_notebooks().items():
-        experiment = read_experiment(name)
-        title = name.replace("_", "-")
-        cells = [f"[{title}]({folder}{stem}.ipynb)", *_found(experiment), f"`{experiment.command}`"]
-        lines.append(f"| {' | '.join(cells)} |")
+    experiments = [*studies_of_notebooks().values()]
+    names = [QUICK, *experiments, *sorted({*study_names()} - {QUICK, *experiments})]
+    read = [read_experiment(name) for name in names if name in study_names()]
+    lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in read if e.measured]
+    waiting = [e.study.name for e in read if not e.measured and e.study.name in experiments]
+    if waiting:
+        told = ", ".join(link(name, root) for name in waiting)
+        lines.append(f"- open, not measured here: {told}; `make study STUDY=<name>` measures one")
     return "\n".join(lines) + "\n"
 
 
-def _found(experiment: Experiment) -> list[str]:
-    """Reference, better, worse, neither and why, number of runs."""
-    if not experiment.measured:
-        return ["not run here", "", "", "", ""]
+def link(study: str, root: str = "") -> str:
+    """A study's name, leading to its executed notebook, else its front page, else the source."""
+    stem = next((s for s, name in studies_of_notebooks().items() if name == study), "")
+    places = [f"results/{study}/reports/{stem}.ipynb", f"results/{study}/README.md"]
+    places += [f"notebooks/{stem}.ipynb"]
+    there = next((place for place in places if resolve(place).is_file()), "")
+    name = study.replace("_", "-")
+    return f"[{name}]({root}{there})" if there else name
+
+
+def found(experiment: Experiment) -> str:
+    """One line: the reference, then every difference from it with its interval, by verdict."""
     rows = experiment.rows()
     own = rows.loc[experiment.study.reference]
-    told: dict[str, list[str]] = {"better": [], "worse": []}
+    beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
+    stated = experiment.contrasts()
+    whole = len(stated) == len(CONTRASTS)  # of fewer, the tests would be no family of PROTOCOL.md's
+    contrasts = f"stated in advance, {verdicts(stated)}; all pairs, " if whole else ""
+    return f"{beside}{contrasts}{verdicts(rows)}"
+
+
+def verdicts(rows: pd.DataFrame) -> str:
+    """Differences with 95 % intervals, those of one verdict together."""
+    told: dict[str, list[str]] = {}
     for row in rows.dropna(subset=["difference"]).itertuples():
-        span = f" {row.difference:+.1f} [{row.difference_low:+.1f}, {row.difference_high:+.1f}]"
-        shown = span if row.verdict in ("better", "worse") else ""
-        told.setdefault(str(row.verdict), []).append(f"{row.label}{shown}")
-    better, worse = ("; ".join(told.pop(name)) or "none" for name in ("better", "worse"))
-    neither = "; ".join(f"{why}: {', '.join(names)}" for why, names in told.items()) or "none"
-    runs = f"{len(experiment.provenance)}, {experiment.study.repeats} a network and dataset"
-    return [f"{own['label']}, {own['mean']:.1f}", better, worse, neither, runs]
+        span = f"{row.difference:+.1f} [{row.difference_low:+.1f}, {row.difference_high:+.1f}]"
+        told.setdefault(str(row.verdict), []).append(f"{row.label} {span}")
+    return "; ".join(f"{', '.join(names)}: *{why}*" for why, names in told.items())
+
+
+def gate(experiment: Experiment) -> str:
+    """The figures that decide whether comparisons get a verdict, as a sentence."""
+    held = experiment.gate()
+    floor = "was not measured" if pd.isna(held.floor) else f"reaches {held.floor:.1f} mAP"
+    least = ", ".join(f"{experiment.label(n)} {value:.2f}" for n, value in held.accuracies.items())
+    return (
+        f"The gate of PROTOCOL.md on {experiment.dataset}: {FLOOR} {floor}, the "
+        f"reference network {held.reference:.1f}; training accuracy at the end, the least of each "
+        f"network's runs: {least}."
+    )
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+def _replicates(experiment: Experiment) -> str:
+    row = experiment.rows().iloc[0]
+    seeds = (
+        "one training a network in each"
+        if row["seeds"] == 1
+        else f"{row['seeds']:.0f} seeds in each"
+    )
+    return f"{row['worlds']:.0f} world{'s' if row['worlds'] > 1 else ''}, {seeds}"

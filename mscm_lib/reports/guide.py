@@ -1,37 +1,56 @@
-"""The reading guide's material: what notebooks there are, whether links hold, what has been run."""
+"""The reading guide's material: what notebooks there are, whether links hold, what has been measured."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
-from mscm_lib.paths import project_root, resolve
+from mscm_lib.reports.executed import read_notebook
+from mscm_lib.reports.experiments import read_experiment
+from mscm_lib.reports.findings import link, markdown_table
+from mscm_lib.study.copies import all_notebooks
 from mscm_lib.study.settings import load_study, study_names
 
+Pair = tuple[str, str, str]
+"""A study, one of its variants, and the one that it is compared with."""
 _LINK = re.compile(r"\[[^\]]*\]\(([\w./-]+\.ipynb)(?:#([^)\s]+))?\)")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
+
+
+def evidence(asked: Mapping[int, Sequence[Pair]]) -> str:
+    """What has been measured for each numbered answer: a table in Markdown.
+
+    Differences are in points of mAP with 95 % intervals, from the studies' committed tables; a pair
+    that has not been measured is open, and has the command that measures it.
+    """
+    rows = []
+    for number, pairs in asked.items():
+        for name, variant, other in pairs:
+            experiment = read_experiment(name)
+            asks = f"**{experiment.label(variant)}** less **{experiment.label(other)}**: {link(name, '../')}"
+            told = [f"open: not measured here, `{experiment.command}`", ""]
+            if experiment.measured:
+                row = experiment.against(other).loc[variant]
+                span = f"[{row['difference_low']:+.1f}, {row['difference_high']:+.1f}]"
+                told = [f"{row['difference']:+.1f} {span}", row["verdict"]]
+            rows.append([number, asks, *told])
+    return markdown_table(["answer", "compared", "points of mAP [95 %]", "verdict"], rows)
 
 
 def contents() -> str:
     """Every notebook as a list in Markdown: its title, which is a link, and the claim it makes."""
     lines = []
-    for path in _notebooks():
+    for path in all_notebooks():
         heading, _, rest = _prose(path)[0].partition("\n")
         claim = re.search(r"\*\*(?:Claim: )?(.+?)\*\*", rest, re.DOTALL)
         told = f": {claim[1][0].upper()}{claim[1][1:]}" if claim else ""
-        title = heading.lstrip("# ")
-        lines.append(f"- [**{path.stem[:2]}** {title}]({path.name}){told}")
+        lines.append(f"- [**{path.stem[:2]}** {heading.lstrip('# ')}]({path.name}){told}")
     return "\n".join(lines)
-
-
-def notebook_path(name: str) -> Path | None:
-    """The notebook of that name, or None where there is none yet."""
-    return next((path for path in _notebooks() if path.stem == name), None)
 
 
 def broken_links(stem: str) -> list[str]:
@@ -42,22 +61,15 @@ def broken_links(stem: str) -> list[str]:
     Raises:
         ConfigError: there is no notebook ``stem``.
     """
-    known = {path.name: path for path in _notebooks()}
+    known = {path.name: path for path in all_notebooks()}
     if f"{stem}.ipynb" not in known:
         raise ConfigError(unknown_key("notebook", stem, sorted(known)))
-    broken = []
-    for cell in _prose(known[f"{stem}.ipynb"]):
-        for target, heading in _LINK.findall(cell):
-            if target not in known:
-                broken.append(target)
-            elif heading and heading not in headings(known[target]):
-                broken.append(f"{target}#{heading}")
-    return broken
-
-
-def headings(path: Path) -> set[str]:
-    """The names by which links reach a notebook's headings."""
-    return {anchor(text) for cell in _prose(path) for text in _HEADING.findall(cell)}
+    links = [found for cell in _prose(known[f"{stem}.ipynb"]) for found in _LINK.findall(cell)]
+    return [
+        f"{target}#{heading}".rstrip("#")
+        for target, heading in links
+        if target not in known or (heading and heading not in _headings(known[target]))
+    ]
 
 
 def anchor(heading: str) -> str:
@@ -68,33 +80,21 @@ def anchor(heading: str) -> str:
 def results_state() -> pd.DataFrame:
     """Every study: whether its results are here, and the command that makes them.
 
-    Columns: study (index), about, datasets, runs (trainings that it takes), state, command.
+    Columns: study (index), about, runs (trainings that it takes), state, command.
     """
     rows = []
     for study in map(load_study, study_names()):
-        done = summary_path(study.name).is_file()
-        rows.append(
-            {
-                "study": study.name,
-                "about": study.title,
-                "datasets": ", ".join(study.data),
-                "runs": sum(1 for _ in study.runs()),
-                "state": "measured" if done else "not run here",
-                "command": f"make study STUDY={study.name}",
-            }
-        )
-    return pd.DataFrame(rows).set_index("study")
+        experiment = read_experiment(study.name)
+        state = "measured" if experiment.measured else "not run here"
+        runs = sum(1 for _ in study.runs())
+        rows.append([study.name, study.title, runs, state, experiment.command])
+    columns = ["study", "about", "runs", "state", "command"]
+    return pd.DataFrame(rows, columns=columns).set_index("study")
 
 
-def summary_path(study: str) -> Path:
-    """The table that sums up a study's results, which need not be there."""
-    return resolve(f"results/{study}/tables/summary.csv")
-
-
-def _notebooks() -> list[Path]:
-    return sorted((project_root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+def _headings(path: Path) -> set[str]:
+    return {anchor(text) for cell in _prose(path) for text in _HEADING.findall(cell)}
 
 
 def _prose(path: Path) -> list[str]:
-    notebook = nbformat.read(path, as_version=4)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    return [cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown"]

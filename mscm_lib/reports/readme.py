@@ -1,4 +1,4 @@
-"""README.md's tables, written from what studies and benchmarks left."""
+"""README.md's findings, notebooks and tables, written from what studies and benchmarks left."""
 
 from __future__ import annotations
 
@@ -10,38 +10,81 @@ from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import benchmark_table
 from mscm_lib.reports.diagrams import write_diagrams
-from mscm_lib.reports.findings import findings_table
+from mscm_lib.reports.findings import findings, markdown_table
+from mscm_lib.reports.summary import title
+from mscm_lib.study.copies import all_notebooks, copy_path, home, studies_of_notebooks
 
-_BLOCK = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_FOUND = re.compile(r"(<!-- experiments -->\n).*?(<!-- end -->)", re.DOTALL)
-_SPEED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- end -->)", re.DOTALL)
+CHAPTERS = {
+    "0": "Background and method",
+    "1": "Training",
+    "2": "Evaluation",
+    "3": "Experiments",
+    "4": "Looking inside",
+    "6": "Why numbers differ",
+    "9": "Results, and the paper's tables",
+}
+_BLOCK = re.compile(r"(<!-- (\w+)(?:: (\S+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def refreshed(text: str) -> str:
-    """``text`` with every ``<!-- results: study -->`` block holding that study's summary table,
-    the ``<!-- experiments -->`` block what the experiments found, and the ``<!-- benchmarks -->``
-    block what the benchmarks measured.
+    """``text`` with each block between ``<!-- name -->`` and ``<!-- end -->`` written again.
+
+    ``findings``: a line a study; ``notebooks``: all of them, by chapter; ``results: <study>``: that
+    study's summary table; ``benchmarks``: what they measured.
 
     Raises:
         DataError: a block names a study that has no results.
     """
+    makers = {
+        "findings": lambda _: findings(),
+        "notebooks": lambda _: notebooks(),
+        "results": _results,
+        "benchmarks": lambda _: benchmark_table(),
+    }
+    return _BLOCK.sub(lambda match: f"{match[1]}{makers[match[2]](match[3])}{match[4]}", text)
 
-    def fill(match: re.Match[str]) -> str:
-        path = resolve(f"results/{match[2]}/tables/summary.md")
-        if not path.is_file():
-            raise DataError(
-                f"{path}: no such file; make it with `make study STUDY={match[2]}`, or take the "
-                "block out of README.md"
-            )
-        return f"{match[1]}{path.read_text(encoding='utf-8')}{match[3]}"
 
-    text = _SPEED.sub(lambda match: f"{match[1]}{benchmark_table()}{match[2]}", text)
-    text = _FOUND.sub(lambda match: f"{match[1]}{findings_table('notebooks/')}{match[2]}", text)
-    return _BLOCK.sub(fill, text)
+def chapters() -> dict[str, list[str]]:
+    """Stems of all notebooks by chapter; one that is added is in it by its digits."""
+    found: dict[str, list[str]] = {}
+    for path in all_notebooks():
+        kind = "3" if path.stem in studies_of_notebooks() else path.stem[0]
+        chapter = CHAPTERS.get(kind, f"Notebooks {kind}x")
+        found.setdefault(chapter, []).append(path.stem)
+    return found
+
+
+def shown(stem: str) -> str:
+    """Where a notebook is read, from the root: its executed copy, or its source where there is none."""
+    copy = copy_path(home(stem), stem)
+    return (
+        f"results/{home(stem)}/reports/{stem}.ipynb"
+        if copy.is_file()
+        else f"notebooks/{stem}.ipynb"
+    )
+
+
+def notebooks() -> str:
+    """A Markdown table of the chapters with links to their notebooks."""
+    rows = [
+        [chapter, "<br>".join(f"[{s[:2]} {title(s)}]({shown(s)})" for s in stems)]
+        for chapter, stems in chapters().items()
+    ]
+    return markdown_table(["chapter", "notebooks"], rows)
 
 
 def refresh(path: Path | str = "README.md") -> None:
-    """Rewrite README.md's tables in place, and draw the diagrams that it shows."""
+    """Rewrite README.md's blocks in place, and draw the diagrams that it shows."""
     write_diagrams()
     path = resolve(path)
     write_text(path, refreshed(path.read_text(encoding="utf-8")))
+
+
+def _results(study: str) -> str:
+    path = resolve(f"results/{study}/tables/summary.md")
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file; make it with `make study STUDY={study}`, or take the block out of "
+            "README.md"
+        )
+    return path.read_text(encoding="utf-8")

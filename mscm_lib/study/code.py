@@ -19,12 +19,14 @@ from mscm_lib.study.settings import Study
 FOLDER, OWN = "build/code", "build/own"
 GENERATE = f"{FOLDER}/generate"
 TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
+STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
 _COMMANDS = {
     "prepare": "data.packed",
     "generate": "data.generated",
     "tables": "study.tables",
     "figures": "reports.figures",
-    "reports": "reports.pages",
+    "reports": "reports.executed",
+    "summary": "reports.summary",
 }
 
 
@@ -52,11 +54,11 @@ def write_own_code(study: Study) -> None:
 
 
 def write_code() -> None:
-    """Write every stage's file, and ``notebooks`` for the pages, whose prose counts."""
+    """Write every stage's file, and one for each notebook's executed copy, whose prose counts."""
     notebooks = resolve("notebooks")
     files = {
         entry: fingerprint.of_modules(
-            [f"{fingerprint.PACKAGE}.{module}"], drawing=entry in ("figures", "reports")
+            [f"{fingerprint.PACKAGE}.{module}"], drawing=entry in ("figures", "reports", "summary")
         )
         for entry, module in _COMMANDS.items()
     }
@@ -64,13 +66,13 @@ def write_code() -> None:
         files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb")
     for loss in (*METRIC_LOSSES, "none"):
         files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", loss)
-    files["notebooks"] = {
-        path.name: fingerprint.of_prose(path) for path in sorted(notebooks.glob("[0-9]*.ipynb"))
-    }
-    pages: fingerprint.Fingerprint = {}
-    for path in notebooks.glob("[3-9]*.ipynb"):
-        pages |= fingerprint.of_notebook(path, drawing=True)
-    files["reports"] |= {name: digest for name, digest in pages.items() if "." in name}
+    prose = {path.stem: fingerprint.of_prose(path) for path in notebooks.glob("[0-9]*.ipynb")}
+    for stem, digest in prose.items():
+        path = notebooks / f"{stem}.ipynb"
+        # a stage's notebook is not executed again for its copy; the guide reads all the others
+        code = {} if stem in STAGES.values() else fingerprint.of_notebook(path, drawing=True)
+        read = prose if f"{fingerprint.DRAWING}.guide" in code else {stem: digest}
+        files[f"told/{stem}"] = code | {f"{name} (prose)": text for name, text in read.items()}
     shutil.rmtree(resolve(FOLDER), ignore_errors=True)
     for entry, digests in files.items():
         _write(resolve(f"{FOLDER}/{entry}"), digests)

@@ -3,7 +3,8 @@
 - ``plan/<run>/train.yaml``, ``evaluate.yaml``: what training reads, and what evaluation alone reads
 - ``plan/data/<dataset>.yaml``, ``plan/reference/<dataset>.yaml``, ``plan/studies/<study>.yaml``
 - ``runs.json``: an index for ``dvc.yaml``: run → dataset and code; dataset → source; study → runs
-- ``studies/<study>/dvc.yaml``: the study's tables, figures and pages, with the runs that they need
+- ``studies/<study>/dvc.yaml``: the study's tables, figures, executed notebooks and summary, with the
+  runs that they need
 
 A stage depends on its own file of these, so that an option of evaluation trains nothing again.
 `mscm plan` writes them from ``studies/*/study.yaml``; ``dvc exp run -S plan/<run>/train.yaml:alpha=…``
@@ -24,6 +25,7 @@ from mscm_lib.files import write_text
 from mscm_lib.own_parts import sources
 from mscm_lib.paths import resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
+from mscm_lib.study.copies import definitions, dependencies, notebooks_of
 from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import (
@@ -194,7 +196,7 @@ def _stages(study: Study) -> dict[str, Any]:
     name, results = study.name, f"results/{study.name}"
     runs = [run.name for run in study.runs()]
     made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
-    definitions = [f"studies/{n}/study.yaml" for n in (name, study.variants_of, study.data_of) if n]
+    copies = {stem: f"{results}/reports/{stem}.ipynb" for stem in notebooks_of(study)}
     tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
     files = {path for run in study.runs() for path in sources(study.config(run))}
     if missing := [path for path in sorted(files) if not path.is_file()]:
@@ -218,14 +220,20 @@ def _stages(study: Study) -> dict[str, Any]:
             ),
             "figures": _stage(
                 f"mscm figures {name}",
-                ["build/code/figures", f"{results}/tables", *definitions],
+                ["build/code/figures", f"{results}/tables", *definitions(study)],
                 f"{results}/figures",
             ),
-            "reports": _stage(
-                f"mscm reports {name}",
-                ["build/code/reports", "build/code/notebooks", f"{results}/tables",
-                 f"{results}/figures", *definitions],
-                f"{results}/reports",
+            **{
+                f"report-{stem}": _stage(
+                    f"mscm report {name} {stem}", dependencies(study, stem), path
+                )
+                for stem, path in copies.items()
+            },
+            "summary": _stage(
+                f"mscm summary {name}",
+                ["build/code/summary", f"{results}/tables", f"{results}/figures",
+                 *copies.values(), *definitions(study)],
+                f"{results}/README.md",
             ),
         },
         "metrics": [f"../../{results}/tables/headline.json"],

@@ -60,7 +60,7 @@ def rehearse(names: Sequence[str] = LICENSED) -> None:
         _mscm(root, "study", name)
     print(f"\nRehearsed in {(time.monotonic() - began) / 60:.1f} min. Where to look:")
     for name in names:
-        print(f"  build/rehearsal/{name}/results/{name}/reports/index.html")
+        print(f"  build/rehearsal/{name}/results/{name}/README.md")
 
 
 def _mscm(root: Path, *arguments: str) -> None:

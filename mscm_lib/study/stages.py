@@ -7,10 +7,8 @@ from typing import Any
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
-from mscm_lib.study.code import EVALUATE, REFERENCE, TRAIN
+from mscm_lib.study.code import STAGES
 from mscm_lib.study.plan import planned, planned_of
-
-STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
 
 
 def run_stage(kind: str, name: str) -> None:

@@ -3,24 +3,17 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-import yaml
 
-from mscm_lib.paths import project_root
+from mscm_lib.paths import resolve
 from mscm_lib.reports import book
-from mscm_lib.reports.copies import Copies
-from mscm_lib.study.plan import write_plan
-from mscm_lib.study.rehearsal import copy_project
-from tests.notebooks.shared import TELLING
+from mscm_lib.reports.readme import shown
+from mscm_lib.study.copies import all_notebooks
 
 pytestmark = pytest.mark.timeout(600)
-ROOT = project_root()
-TINY_PEOPLE = {"train_identities": 8, "test_identities": 4, "shots": 2}
 PHONE, DESKTOP = (390, 844), (1280, 900)
 TYPESET = """
 const done = arguments[0];
@@ -47,30 +40,9 @@ return {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A copy of the repository with its results, and people few enough for stages' notebooks."""
-    root = tmp_path_factory.mktemp("book") / "clone"
-    copy_project(root)
-    shutil.copytree(ROOT / "results", root / "results")
-    path = root / "studies/quick/study.yaml"
-    study = yaml.safe_load(path.read_text())
-    study["data"]["quick"]["settings"] |= TINY_PEOPLE
-    study["run"] |= {"identities_per_batch": 2, "images_per_identity": 2}
-    path.write_text(yaml.safe_dump(study, sort_keys=False))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        write_plan()
-    return root
-
-
-@pytest.fixture(scope="module")
-def site(project, executed):
-    """The folder of the built pages."""
-    ready = {stem: executed.path(stem) for stem in TELLING}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project)
-        front = book.build_book(ready=ready)
-    return front.parent
+def site(tmp_path_factory):
+    """The folder of the pages, built from what is committed."""
+    return book.build_book(tmp_path_factory.mktemp("book")).parent
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +77,22 @@ def _requests(browser):
             yield event["params"]["request"]["url"]
 
 
+def _place(site, stem):
+    return (site / shown(stem)).with_suffix(".html")
+
+
 def _pages(site):
-    notebooks = sorted(site.glob("[0-9][0-9]_*.html"))
-    return [site / "index.html", *notebooks, *(site / f"{name}.html" for name in book.PAGES)]
+    return [path for path in sorted(site.glob("**/*.html")) if "_static" not in path.parts]
 
 
 def test_every_notebook_has_a_page_and_a_place(site):
-    stems = {path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
-    assert {path.stem for path in site.glob("[0-9][0-9]_*.html")} == stems
     front = (site / "index.html").read_text()
-    assert all(f'href="{stem}.html"' in front for stem in stems)
-    summary = (ROOT / "results/quick/tables/summary.md").read_text().splitlines()[2]
-    assert all(cell.strip() in front for cell in summary.split("|")[:-2])  # then the command
+    for path in all_notebooks():
+        place = _place(site, path.stem)
+        assert place.is_file()
+        assert f'href="{place.relative_to(site).as_posix()}"' in front
+    for name in book.studies():
+        assert f'href="results/{name}/README.html"' in front
 
 
 def test_links_lead_somewhere(site):
@@ -132,10 +108,23 @@ def test_links_lead_somewhere(site):
                 assert f'id="{unquote(target.fragment)}"' in path.read_text(), (page.name, link)
 
 
-def test_a_stage_that_was_not_made_says_so(site):
-    text = (site / "10_train.html").read_text()
-    assert "executed on a few steps" in text
-    assert "executed on a few steps" not in (site / "05_qct.html").read_text()
+def test_what_was_not_executed_says_so(site):
+    for path in all_notebooks():
+        said = "It has not been executed here" in _place(site, path.stem).read_text()
+        assert said == (shown(path.stem) == f"notebooks/{path.name}"), path.stem
+
+
+def test_a_copy_of_other_code_says_so(tmp_path):
+    copy = tmp_path / "results/quick/reports/90_results.ipynb"
+    copy.parent.mkdir(parents=True)
+    notebook = nbformat.read(resolve("notebooks/90_results.ipynb"), as_version=4)
+    nbformat.write(notebook, copy)
+    assert len(book.page(copy).cells) == len(notebook.cells)
+    notebook.cells[2].source += "\nx = 1"
+    nbformat.write(notebook, copy)
+    assert (
+        "before its code was changed. `make study STUDY=quick`" in book.page(copy).cells[1].source
+    )
 
 
 def test_pages_are_whole_on_a_desk_and_on_a_telephone(site, browser):
@@ -160,31 +149,3 @@ def test_search_finds_a_word(site, browser):
     found = "return [...document.querySelectorAll('#search-results li a')].map(a => a.href)"
     links = WebDriverWait(browser, 20).until(lambda window: window.execute_script(found))
     assert any("11_training_report.html" in link for link in links)
-
-
-def test_copies_are_kept_until_code_or_what_it_reads_changes(project, site, monkeypatch):
-    monkeypatch.chdir(project)
-    folder = project / "build/book/executed"
-    assert Copies(folder).kept("10_train")
-    before = Copies(folder).fingerprint("90_results", {})
-    notebook = nbformat.read(project / "notebooks/90_results.ipynb", as_version=4)
-    notebook.cells[0].source += "\n\nA sentence more."
-    nbformat.write(notebook, project / "notebooks/90_results.ipynb")
-    (project / "mscm_lib/losses/center.py").write_text("REMARK = 1\n")  # not what it imports
-    assert Copies(folder).fingerprint("90_results", {}) == before
-    (project / "results/quick/tables/new.csv").write_text("a\n1\n")
-    assert Copies(folder).fingerprint("90_results", {}) != before
-    loss = project / "mscm_lib/losses/quadruple_center.py"
-    loss.write_text(loss.read_text() + "\nREMARK = 1\n")
-    assert Copies(folder).kept("10_train") is None
-
-
-def test_a_failing_notebook_is_one_line(project, site):
-    notebook = nbformat.read(project / "notebooks/90_results.ipynb", as_version=4)
-    notebook.cells[2].source = "raise ValueError('no such thing')"
-    nbformat.write(notebook, project / "notebooks/90_results.ipynb")
-    make = "from mscm_lib.reports.copies import *; Copies(resolve('build/book/executed')).make"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{make}('90_results')"], cwd=project, capture_output=True, text=True
-    )
-    assert "notebooks/90_results.ipynb: cell 1 failed: ValueError: no such thing" in done.stderr

@@ -17,15 +17,9 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from mscm_lib.paths import project_root
-from mscm_lib.study.stages import STAGES
 
 ROOT = project_root()
 FOLDERS = {"root": ".", "notebooks": "notebooks"}
-TELLING = sorted(
-    path.stem
-    for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")
-    if path.stem not in STAGES.values()
-)
 
 
 @cache

@@ -13,8 +13,8 @@ from mscm_lib.evaluation.probes import COLUMNS
 from mscm_lib.paths import project_root
 from mscm_lib.reports.experiment_figures import unbeaten
 from mscm_lib.reports.experiments import read_experiment
-from mscm_lib.reports.pages import studies_of_notebooks
 from mscm_lib.study.comparison import FLOOR, benchmark_of, compare_variants
+from mscm_lib.study.copies import studies_of_notebooks
 from mscm_lib.study.settings import study_on, write_study_on
 
 NOTEBOOKS = [project_root() / f"notebooks/{stem}.ipynb" for stem in studies_of_notebooks()]

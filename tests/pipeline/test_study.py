@@ -19,6 +19,7 @@ from mscm_lib.study.rehearsal import copy_project, environment
 pytestmark = pytest.mark.timeout(1800)
 STUDY = "studies/tiny/dvc.yaml"
 BASELINE, MSCMNET = "tiny-baseline-t0-s0", "tiny-mscmnet-t0-s0"
+COPIES = ("10_train", "11_training_report", "20_evaluate", "21_reference_rankings", "90_results")
 TINY = {"train_identities": 8, "test_identities": 4, "shots": 2}
 OWN_LOSS = """import torch
 from torch import nn
@@ -112,19 +113,19 @@ def _killed_anywhere_and_started_again_it_finishes(study):
         process.wait()
         assert _sources(study) == before
     said = _run(study, "mscm", "study", "tiny", "--jobs", "2")
-    assert "[2] Running stage" in said and "results/tiny/reports/index.html" in said
+    assert "[2] Running stage" in said and "results/tiny/README.md" in said
     assert _weights(study) and _weights(study, BASELINE)
 
 
 def _results_are_there_to_read(study):
     results = study / "results/tiny"
-    index = (results / "reports/index.html").read_text()
-    for link in re.findall(r"(?:href|src)='([^'#]+)'", index):
-        assert (results / "reports" / link).resolve().is_file(), link
-    for page in (results / "reports").glob("*.html"):
-        text = page.read_text()
-        assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?://", text), page
-        assert "Traceback (most recent call last)" not in text, page
+    links = re.findall(r"\]\(([^)]+)\)", (results / "README.md").read_text())
+    assert all((results / link).is_file() for link in links)
+    copies = {path.stem for path in (results / "reports").iterdir()}
+    assert copies == {*COPIES} and all(f"reports/{stem}.ipynb" in links for stem in copies)
+    for path in (results / "reports").iterdir():
+        text = path.read_text()
+        assert "Traceback (most recent call last)" not in text and str(study) not in text, path
     summary = (results / "tables/summary.csv").read_text()
     inspections = (results / "tables/inspections.csv").read_text()
     assert all(word in inspections for word in ("reach", "QCT", "distance of centers"))
@@ -156,22 +157,23 @@ def _reading_and_rewording_a_notebook_retrains_nothing(study):
             cell.execution_count = 7
             cell.outputs = [nbformat.v4.new_output("stream", text="read")]
     nbformat.write(notebook, path)
-    assert _would_run(study) == {"reports"}  # the new sentence is to be shown
+    assert _would_run(study) == {"report-10_train"}  # the new sentence is to be shown
 
 
 def _remarks_and_tensorboard_make_nothing_again(study):
     path = study / "mscm_lib/losses/__init__.py"
     path.write_text(path.read_text() + "\n# a remark\n")
     _changed(study, run={"tensorboard": True})
-    assert _would_run(study) == {"reports"}  # as before
+    assert _would_run(study) == {"report-10_train"}  # as before
 
 
 def _a_title_and_a_label_are_drawn(study):
     _changed(study, title="Another title", variants={"mscmnet": "the whole"})
-    assert _would_run(study) == {"figures", "reports"}
+    told = {f"report-{stem}" for stem in ("10_train", "11_training_report", "90_results")}
+    assert _would_run(study) == {"figures", "summary", *told}
     _run(study, "dvc", "repro", STUDY)
-    page = study / f"results/tiny/reports/10_train--{MSCMNET}.html"
-    assert "A sentence more." in page.read_text()
+    assert "A sentence more." in (study / "results/tiny/reports/10_train.ipynb").read_text()
+    assert "# Another title" in (study / "results/tiny/README.md").read_text()
 
 
 def _an_option_of_evaluation_evaluates(study):
@@ -215,7 +217,9 @@ def _a_plot_is_drawn(study):
     path = study / "mscm_lib/reports/figures.py"
     before = _would_run(study)
     path.write_text(path.read_text() + "\nREMARK = 1\n")
-    assert _would_run(study) - before == {"figures"}  # the pages follow once the figures are drawn
+    changed = _would_run(study) - before
+    assert {"figures", "report-90_results"} <= changed  # which draws them too
+    assert all(name == "figures" or name.startswith("report-") for name in changed)
 
 
 def _a_loss_retrains_those_who_use_it(study):

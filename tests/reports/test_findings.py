@@ -1,19 +1,33 @@
-"""The experiments' table: verdicts from the tables, none where nothing was measured."""
+"""The findings, a line a study: verdicts from the tables, none where nothing was measured."""
+
+import re
 
 import pandas as pd
 
+from mscm_lib.paths import resolve
 from mscm_lib.reports import findings
-from mscm_lib.reports.experiments import Experiment
-from mscm_lib.reports.pages import studies_of_notebooks
+from mscm_lib.reports.experiments import Experiment, read_experiment
+from mscm_lib.study.copies import studies_of_notebooks
 from mscm_lib.study.settings import load_study
 
 
 def _experiment(rows):
     table = pd.DataFrame(rows).assign(dataset="lab", search="all", scoring="", metric="mAP")
-    columns = ["seeds", "mean", "low", "high", "difference", "difference_low", "difference_high"]
+    columns = [
+        "worlds",
+        "seeds",
+        "mean",
+        "low",
+        "high",
+        "difference",
+        "difference_low",
+        "difference_high",
+    ]
     table = table.reindex(columns=[*table.columns, *(c for c in columns if c not in table)])
     study = load_study("multi_scale")
-    return Experiment(study, table.fillna({"seeds": 3}), table, table, {"a": {}, "b": {}})
+    return Experiment(
+        study, table.fillna({"worlds": 3, "seeds": 1}), table, table, {"a": {}, "b": {}}
+    )
 
 
 def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
@@ -30,23 +44,29 @@ def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
              "difference_high": -15, "verdict": "not trained far enough"},
         ]
     )  # fmt: skip
-    monkeypatch.setattr(findings, "read_experiment", lambda name: found)
-    row = findings.findings_table("there/").splitlines()[2]
-    cells = [cell.strip() for cell in row.split("|")[1:-1]]
-    assert cells[0] == "[components](there/30_components.ipynb)"
-    assert cells[1:] == [
-        "MIMB, 27.2", "none +8.0 [+5.0, +11.0]", "pyramid -3.0 [-5.0, -1.0]",
-        "not distinguishable (could have seen 3.1 points): concatenation; "
-        "not trained far enough: self attention",
-        "2, 1 a network and dataset", "`make study STUDY=multi_scale`",
-    ]  # fmt: skip
+    assert findings.found(found) == (
+        "points of mAP beside MIMB (27.2), 3 worlds, one training a network in each: "
+        "none +8.0 [+5.0, +11.0]: *better*; pyramid -3.0 [-5.0, -1.0]: *worse*; "
+        "concatenation +1.0 [-1.0, +3.0]: *not distinguishable (could have seen 3.1 points)*; "
+        "self attention -20.0 [-25.0, -15.0]: *not trained far enough*"
+    )
 
 
-def test_without_results_there_is_a_command_and_no_figure(monkeypatch):
+def test_what_waits_has_a_command_and_no_figure(monkeypatch):
     none = pd.DataFrame(columns=["variant"])
-    study = load_study("losses")
-    empty = Experiment(study, none, none, none, {})
-    monkeypatch.setattr(findings, "read_experiment", lambda name: empty)
-    lines = findings.findings_table().splitlines()[2:]
-    assert len(lines) == len(studies_of_notebooks())
-    assert all("not run here" in line and "`make study STUDY=" in line for line in lines)
+
+    def unmeasured(name):
+        return Experiment(load_study(name), none, none, none, {})
+
+    monkeypatch.setattr(findings, "read_experiment", unmeasured)
+    (line,) = findings.findings("../").splitlines()
+    waiting = re.findall(r"\]\(\.\./(\S+?)\)", line)
+    assert len(waiting) == len(studies_of_notebooks())
+    assert all(resolve(path).is_file() for path in waiting)
+    assert "lab" in line and "`make study STUDY=<name>`" in line and not re.search(r"\d\.\d", line)
+
+
+def test_the_gate_is_told_with_its_figures():
+    told = findings.gate(read_experiment("quick"))
+    assert re.search(r"HOG \+ LDA reaches \d+\.\d mAP, the reference network \d+\.\d", told)
+    assert "baseline 0." in told and "MSCMNet 0." in told

@@ -30,6 +30,22 @@ def _two_sides(clone, ours, theirs):
     clone.git("checkout", "-q", "main")
 
 
+def test_a_diff_of_an_executed_copy_shows_its_outputs(clone):
+    clone.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clone.env['PATH']}"
+    copy = clone.folder / "results/quick/reports/a.ipynb"
+    copy.parent.mkdir(parents=True)
+    said = []
+    for number in (1, 2):
+        executed = cell("print(x)", name="b")
+        executed["outputs"] = [nbformat.v4.new_output("stream", text=f"rank-1 {number}\n")]
+        write(copy, TITLE, executed)
+        said.append(copy.read_bytes())
+        clone.commit(f"made {number}")
+    assert clone.git("show", "HEAD:results/quick/reports/a.ipynb").stdout.encode() == said[1]
+    shown = clone.git("diff", "HEAD~1", "HEAD").stdout
+    assert "rank-1 1" in shown and "rank-1 2" in shown and "/cells/1/outputs" in shown
+
+
 def _nbdime(clone, code):
     """An environment whose nbdime does as ``code`` says; `out` is the file to write."""
     folder = clone.folder / ".venv" / "bin"

@@ -1,0 +1,155 @@
+"""Executed notebooks as git keeps them: small, the same bytes from the same outputs, read anywhere.
+
+A code host draws them, figures included, and nbdime compares two of them. What one execution adds that
+the next would not (times, places on a disk, random names) is left out, figures have a palette, and links
+lead to what lies beside them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+from PIL import Image
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.files import write_text
+from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.copies import (
+    RAN,
+    copy_path,
+    executed_by_stage,
+    home,
+    notebooks_of,
+    parameters,
+)
+from mscm_lib.study.execute import execute
+from mscm_lib.study.settings import load_study
+
+PICTURES = ("image/png", "image/svg+xml")
+_BETTER_THAN_PLAIN = (*PICTURES, "text/html", "text/markdown", "text/latex")
+_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
+
+
+def write_report(name: str, stem: str) -> None:
+    """Write ``results/<study>/reports/<stem>.ipynb``.
+
+    Raises:
+        ConfigError: there is no study of that name, or it has no such notebook.
+        DataError: a stage's executed notebook is missing.
+        NotebookError: the notebook failed.
+    """
+    study = load_study(name)
+    if stem not in notebooks_of(study):
+        raise ConfigError(unknown_key("notebook", stem, notebooks_of(study)))
+    path = resolve(f"build/reports/{study.name}/{stem}.ipynb")
+    if stem in RAN:
+        path = resolve(executed_by_stage(study, stem))
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; `dvc repro` makes it, or `dvc checkout`")
+    else:
+        given = dict(parameters(study, stem))
+        execute(stem, path, given, f"mscm report {study.name} {stem}")
+    shown = with_prose(read_notebook(path), read_notebook(resolve(f"notebooks/{stem}.ipynb")))
+    write_text(copy_path(study.name, stem), leading(portable(shown), study.name))
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """A notebook from disk; raises `DataError` naming the file when it is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises several unrelated types
+        raise DataError(f"{path}: not a readable notebook ({error})") from error
+
+
+def same_code(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> bool:
+    """Whether an executed notebook is of its present source, papermill's cell apart."""
+    return _code(ran) == _code(source)
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[str]:
+    cells = [c for c in notebook.cells if c.cell_type == "code" and not _injected(c)]
+    return [cell.source for cell in cells]
+
+
+def _injected(cell: nbformat.NotebookNode) -> bool:
+    return "injected-parameters" in cell.metadata.get("tags", [])
+
+
+def with_prose(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The executed notebook with the present source's prose, if the code is still the same.
+
+    So a mended sentence in a training's notebook shows without a training.
+    """
+    if not same_code(ran, source):
+        return ran
+    outputs = iter([c for c in ran.cells if c.cell_type == "code" and not _injected(c)])
+    cells = []
+    for cell in source.cells:
+        cells.append(next(outputs) if cell.cell_type == "code" else cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += [c for c in ran.cells if _injected(c)]
+    return nbformat.v4.new_notebook(cells=cells, metadata=ran.metadata)
+
+
+def portable(notebook: nbformat.NotebookNode) -> str:
+    """The notebook's text without what only one execution, one machine or one program knows."""
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    for number, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.NotebookNode({"tags": tags} if tags else {})
+        if _injected(cell):
+            cell.id = "injected-parameters"
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                output.data = _plainly(output.data, f"T_{number}")
+                output.metadata.pop("text/plain", None)
+    language = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+    kept = {"kernelspec": notebook.metadata.kernelspec, "language_info": language}
+    notebook.metadata = nbformat.from_dict(kept)
+    text = nbformat.writes(notebook, version=4) + "\n"
+    return text.replace(json.dumps(f"{project_root()}/")[1:-1], "")
+
+
+def _plainly(data: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """A display's forms that a host shows: no widgets, no plain text beside a better form."""
+    better = [kind for kind in _BETTER_THAN_PLAIN if kind in data]
+    data = nbformat.NotebookNode({k: data[k] for k in (better or ["text/plain"]) if k in data})
+    if "image/png" in data:
+        data["image/png"] = _with_palette(data["image/png"])
+    if styled := re.search(r'<table id="(T_\w+)"', data.get("text/html", "")):
+        data["text/html"] = data["text/html"].replace(styled[1], name)  # pandas draws it by lot
+    return data
+
+
+def _with_palette(png: str) -> str:
+    """The picture in 256 colours, where that is smaller."""
+    raw, stream = base64.b64decode(png), io.BytesIO()
+    with Image.open(io.BytesIO(raw)) as picture:
+        dpi = picture.info.get("dpi")
+        few = picture.convert("RGB").quantize(
+            256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
+        few.save(stream, "PNG", optimize=True, **({"dpi": dpi} if dpi else {}))
+    return base64.b64encode(min(raw, stream.getvalue(), key=len)).decode()
+
+
+def leading(text: str, study: str) -> str:
+    """A notebook's text with its links to notebooks leading to executed copies, else to the sources."""
+    beside = notebooks_of(load_study(study))
+
+    def target(match: re.Match[str]) -> str:
+        stem, own = match[1], home(match[1])
+        if stem in beside:
+            return match[0]
+        there = copy_path(own, stem).is_file()
+        folder = f"../../{own}/reports" if there else "../../../notebooks"
+        return f"]({folder}/{stem}.ipynb"
+
+    return _LINK.sub(target, text.replace("](../", "](../../../"))  # sources lie one folder deep

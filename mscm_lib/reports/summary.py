@@ -1,0 +1,141 @@
+"""A study's front page, ``results/<study>/README.md``: what was found, by what, and where to read on.
+
+A code host shows it, and the book has it as a page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mscm_lib.errors import DataError
+from mscm_lib.files import read_json, write_text
+from mscm_lib.paths import resolve
+from mscm_lib.reports.executed import read_notebook
+from mscm_lib.reports.experiments import read_experiment
+from mscm_lib.reports.findings import found, gate, markdown_table
+from mscm_lib.study.code import FOLDER, write_code
+from mscm_lib.study.copies import copy_path, notebooks_of
+from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.settings import Study, load_study
+
+_FIRST = "retrieval"  # the figure that stands beside the findings
+_SHOWN = ("command", "commit", "seed", "device", "threads", "dataset_fingerprint")
+
+
+def write_summary(name: str) -> None:
+    """Write the front page of a study.
+
+    Raises:
+        ConfigError: there is no study of that name.
+        DataError: its tables are not there.
+    """
+    study = load_study(name)
+    experiment = read_experiment(name)
+    if not experiment.measured:
+        raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
+    summary = resolve(f"results/{name}/tables/summary.md").read_text(encoding="utf-8")
+    records = read_json(resolve(f"results/{name}/tables/provenance.json"))
+    tables = sorted(
+        p.name for p in resolve(f"results/{name}/tables").iterdir() if p.suffix != ".md"
+    )
+    figures = {p.stem: p for p in sorted(resolve(f"results/{name}/figures").glob("*.png"))}
+    said = found(experiment)
+    drawn = [_figure(figures.pop(_FIRST))] if _FIRST in figures else []
+    blocks = [
+        f"# {study.title}",
+        f"## What was found\n\n{said[0].upper()}{said[1:]}.\n\n{gate(experiment)} {_freshness(study)}",
+        *drawn,
+        "## The figures\n\nRank-k, mAP and mINP in percent, mean over runs ± standard deviation; each "
+        f"row with the command that makes it again.\n\n{summary}",
+        f"## The notebooks, executed\n\n{contents(study)}",
+        *(_figure(path) for path in figures.values()),
+        "## Where these numbers come from\n\n" + provenance(records),
+        f"<details><summary>All parameters of {len(records)} runs</summary>\n\n"
+        f"{parameters(records)}\n</details>",
+        "Tables: " + ", ".join(f"[{table}](tables/{table})" for table in tables),
+    ]
+    write_text(
+        resolve(f"results/{name}/README.md"), "\n\n".join(b.rstrip("\n") for b in blocks) + "\n"
+    )
+
+
+def title(stem: str) -> str:
+    """A notebook's first heading."""
+    cells = read_notebook(resolve(f"notebooks/{stem}.ipynb")).cells
+    prose = next((cell.source for cell in cells if cell.cell_type == "markdown"), stem)
+    return str(prose.splitlines()[0].lstrip("# "))
+
+
+def contents(study: Study) -> str:
+    """The executed notebooks that are there, in the order to read them in: a list in Markdown."""
+    there = [stem for stem in notebooks_of(study) if copy_path(study.name, stem).is_file()]
+    return "\n".join(f"- [{stem[:2]} {title(stem)}](reports/{stem}.ipynb)" for stem in there)
+
+
+def provenance(records: Mapping[str, Any]) -> str:
+    """What made each run, a row a run, and below it the versions; a table in Markdown."""
+    rows = [
+        [name, *(_short(record.get(key, "")) for key in _SHOWN)] for name, record in records.items()
+    ]
+    head = ["run", *(key.replace("_", " ") for key in _SHOWN)]
+    one = next(iter(records.values()))
+    versions = ", ".join(f"{name} {number}" for name, number in one["versions"].items())
+    return f"{markdown_table(head, rows)}\n{one['processor']}, {one['system']}; {versions}."
+
+
+def parameters(records: Mapping[str, Any]) -> str:
+    """What all runs have in common, and what differs, as two tables in Markdown."""
+    table = pd.DataFrame({name: record["parameters"] for name, record in records.items()}).astype(
+        str
+    )
+    same = table.nunique(axis=1) == 1
+    common = markdown_table(
+        ["parameter", "value"], table.loc[same].iloc[:, :1].itertuples(name=None)
+    )
+    apart = table.loc[~same].T
+    return f"{common}\n{markdown_table(['run', *apart.columns], apart.itertuples(name=None))}"
+
+
+def changed(study: Study) -> list[str]:
+    """Code and parameters that are no longer those that made the study's runs, by DVC's own lock.
+
+    The lock itself is among them where it does not name all of the runs.
+    """
+    if not resolve(FOLDER).is_dir():
+        write_code()
+    path = resolve("dvc.lock")
+    stages = read_yaml(path)["stages"] if path.is_file() else {}
+    made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
+    read = [d for stage in made for d in stages.get(stage, {}).get("deps", [])]
+    read = [d for d in read if d["path"].startswith(("build/", "plan/"))]
+    unnamed = {path.name for stage in made if stage not in stages}
+    return sorted(unnamed | {d["path"] for d in read if _md5(resolve(d["path"])) != d["md5"]})
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _freshness(study: Study) -> str:
+    found = changed(study)
+    if not found:
+        return "The code and the parameters are still those that made these runs."
+    return (
+        f"**Of an earlier version**: {', '.join(found)} changed since, and `make study "
+        f"STUDY={study.name}` makes the runs again."
+    )
+
+
+def _figure(path: Path) -> str:
+    text = path.with_suffix(".txt").read_text(encoding="utf-8").strip()
+    return f"![{text}](figures/{path.name})\n\n*{text}*"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text[:12] if len(text) == 40 or len(text) == 64 else text
