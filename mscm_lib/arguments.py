@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from mscm_lib.claims import Claimed
 from mscm_lib.config import unknown_key
-from mscm_lib.errors import StudyError
-from mscm_lib.paths import existing
+from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.paths import absent, existing, located, resolve
 
 Checked = TypeVar("Checked")
+Add = Callable[..., "Parser"]
+"""Adds a command by its name, the function that runs it, a line of help, and what follows that."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,14 +74,50 @@ def whole(least: int) -> Callable[[str], int]:
     return read
 
 
-def known(check: Callable[[str], object]) -> Callable[[str], str]:
-    """A reader of names that ``check`` knows; the `StudyError` that it raises is the message."""
+def share(text: str) -> float:
+    """A reader of numbers from 0 to below 1."""
+    with suppress(ValueError):
+        if 0 <= float(text) < 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to below 1")
 
-    def read(text: str) -> str:
-        _checked(check, text)
-        return text
 
-    return read
+def a_study(text: str) -> str:
+    """A reader of names of studies."""
+    from mscm_lib.study.settings import study_path
+
+    _checked(study_path, text)
+    return text
+
+
+def a_run(text: str) -> str:
+    """A reader of names of the plan's runs."""
+    from mscm_lib.study.plan import planned
+
+    _checked(lambda run: planned(run, "evaluate"), text)
+    return text
+
+
+def a_dataset(text: str) -> tuple[str, Path]:
+    """A reader of datasets: the text and its folder, the plan's packed one of that name or any other."""
+    return text, _checked(_dataset_folder, text)
+
+
+def _dataset_folder(name: str) -> Path:
+    planned = sorted(path.stem for path in resolve("plan/data").glob("*.yaml"))
+    if name in planned:
+        if (packed := resolve(f"data/packed/{name}")).is_dir():
+            return packed
+        raise ConfigError(f"{packed}: no such folder; pack it with: mscm prepare {name}")
+    if (folder := located(name)).is_dir():
+        return folder
+    unknown = unknown_key("dataset of the plan", name, planned)
+    raise ConfigError(f"{absent(name, 'folder')}; nor is it packed: {unknown}")
+
+
+def a_claim(text: str) -> Claimed:
+    """A reader of claimed figures."""
+    return _checked(Claimed.read, text)
 
 
 def there(*kinds: str) -> Callable[[str], Path]:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mscm_lib import __version__, cli
+from mscm_lib.commands import study
 from mscm_lib.errors import StudyError
 
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "sklearn", "faiss", "onnxruntime", "papermill",
@@ -34,7 +35,10 @@ def test_help_and_mistakes_import_nothing_heavy():
     lines = ["", "--help", "--version", "run --help", "serch", "search a b infared", "index",
              "doctor sysu no/folder", "enter llcm no/folder", "run train no-run",
              "run reference no-set", "run trian x", "tables quik", "figures quik", "reports quik",
-             "study quik", "study quick --on quik", "check no/file"]  # fmt: skip
+             "study quik", "study quick --on quik", "check no/file", "audit --help",
+             "audit no/file quick --claim map=1", "audit README.md quik --claim map=1",
+             "audit README.md tests --claim mpa=1", "across no-run --on tests",
+             "across quick-mscmnet-t0-s0 --on quik", "index quick-mscmnet-t0-s0 --false-match 1"]  # fmt: skip
     assert not HEAVY & modules_of(*lines)
 
 
@@ -55,6 +59,8 @@ def refused(capsys, line):
         ("emulate sysu x --scale minature", "miniature"),
         ("study quick --job 2", "--jobs"),
         ("search tests README.md visible --camra=3", "--camera"),
+        ("audit README.md tests --claim rnak1=5", "rank1"),
+        ("across quick-mscmnet-t0-s0 --on quik", "quick"),
     ],
 )
 def test_a_misspelt_word_is_met_with_the_right_one(capsys, line, meant):
@@ -93,7 +99,7 @@ def test_what_a_terminal_cannot_show_is_no_error(monkeypatch, encoding):
         print("384 × 192 – 人 ✓ \udcff")  # the last: a byte of a file's name that is no text
         raise StudyError("naïve → 人: \x1b[31mred\x1b[0m")
 
-    monkeypatch.setattr(cli, "_plan", call)
+    monkeypatch.setattr(study, "_plan", call)
     assert cli.main(["plan"]) == 2
     out, err = (stream.buffer.getvalue() for stream in streams.values() if stream.flush() is None)
     assert out.startswith(b"384 ") and b"\\udcff" in out

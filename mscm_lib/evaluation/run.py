@@ -16,6 +16,7 @@ from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.cache import save_embeddings
 from mscm_lib.evaluation.embedding import Embeddings, embed_table
 from mscm_lib.evaluation.rankings import Figures, rank_all, trial_numbers
+from mscm_lib.evaluation.verification import error_rates, people_tested, run_thresholds
 from mscm_lib.files import atomic_path, write_json, write_text
 from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
@@ -28,7 +29,8 @@ class Evaluation:
     """What `evaluate_run` found and where it lies.
 
     Attributes:
-        folder: with metrics.json, trials.csv, queries.csv and features.safetensors.
+        folder: with metrics.json, trials.csv, queries.csv, features.safetensors and, where there
+            are people to choose thresholds on, verification.csv.
         rows: a row a search, scoring and feature: means over gallery trials, as fractions.
         trials: the same for each trial.
         queries: a row a query and trial.
@@ -48,7 +50,8 @@ def evaluate_run(
     Both the pooled and the neck feature are ranked, and their mix where ``config.feature`` is
     "mix"; with ``config.flip`` also the flip-averaged ones; with ``config.rerank`` each of them
     after re-ranking as well. Every row names what was done, and the device and number format that
-    the features were computed in.
+    the features were computed in. How well the run's own feature tells whether two images show one
+    person is in verification.csv: see `mscm_lib.evaluation.verification`.
 
     Args:
         config: of the run; says dataset, split, draw, shots and trials.
@@ -76,7 +79,13 @@ def evaluate_run(
         names = tuple(found.features)
         labels = {"flip": flip, **hardware.record()}
         figures.extend(rank_all(packed.dataset, config, found, names, labels))
-    return _write(Path(output), figures, embedded, packed.images.fingerprint)
+    thresholds = run_thresholds(net, packed, config, hardware, progress=progress)
+    found = embedded[False]
+    if config.feature == "mix":
+        found = found.with_mix(config.mix_weight)
+    people = people_tested(packed.dataset, config)
+    verification = error_rates(thresholds, found, people, config.feature) if thresholds else None
+    return _write(Path(output), figures, embedded, packed.images.fingerprint, verification)
 
 
 def load_run_network(
@@ -109,7 +118,11 @@ def images_to_embed(dataset: ReidDataset, config: RunConfig) -> ImageTable:
 
 
 def _write(
-    folder: Path, figures: Figures, embedded: dict[bool, Embeddings], fingerprint: str
+    folder: Path,
+    figures: Figures,
+    embedded: dict[bool, Embeddings],
+    fingerprint: str,
+    verification: pd.DataFrame | None,
 ) -> Evaluation:
     queries = pd.concat(figures.queries, ignore_index=True)
     with atomic_path(folder) as part:
@@ -117,5 +130,8 @@ def _write(
         write_json(part / "metrics.json", {"rows": figures.rows})
         write_text(part / "trials.csv", pd.DataFrame(figures.trials).to_csv(index=False))
         write_text(part / "queries.csv", queries.to_csv(index=False, float_format="%.6f"))
+        if verification is not None:
+            text = verification.to_csv(index=False, float_format="%.6f")
+            write_text(part / "verification.csv", text)
         save_embeddings(part, embedded, fingerprint)
     return Evaluation(folder, figures.rows, figures.trials, queries)

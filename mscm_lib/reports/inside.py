@@ -1,18 +1,18 @@
-"""What goes on inside a network: a specimen to look at, and an ALB taken apart."""
+"""What the notebooks that look inside a network share: a network, some people, ranked lists."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from mscm_lib.errors import ConfigError
-from mscm_lib.models import ALB, MIMB, MSCMNet, load_network
-from mscm_lib.models.streams import Modality
+from mscm_lib.data.tables import ImageTable
+from mscm_lib.evaluation.rankings import Trial, trials
+from mscm_lib.models import MSCMNet, load_network
 from mscm_lib.paths import resolve
+from mscm_lib.reports.numbers import FinishedRun
+from mscm_lib.retrieval import GalleryIndex, Match
 
 QUICK_WEIGHTS = "runs/train/quick-mscmnet-t0-s0/model.safetensors"
 
@@ -50,63 +50,28 @@ def specimen(weights: str | Path | None = None, seed: int = 0) -> Specimen:
     return Specimen(net, "untrained weights; `make study` trains the quick study's", False)
 
 
-def shallow_maps(net: MSCMNet, images: Tensor, modality: Modality) -> dict[str, Tensor]:
-    """The maps before layer 4 on the test path: images (B, 3, H, W) → maps by name."""
-    return net.trunk.shallow(net.streams.merge(images, modality))
+def some_people(run: FinishedRun, people: int, images: int, seed: int = 0) -> ImageTable:
+    """Up to ``images`` images of each modality of ``people`` searched people, drawn at random."""
+    table = run.embeddings.table
+    generator = np.random.default_rng(seed)
+    both = np.intersect1d(table.ids[table.infrared], table.ids[~table.infrared])
+    rows: list[int] = []
+    for person in generator.permutation(both)[:people]:
+        for infrared in (False, True):
+            own = np.flatnonzero((table.ids == person) & (table.infrared == infrared))
+            rows += generator.permutation(own)[:images].tolist()
+    return table[sorted(rows)]
 
 
-class ALBTrace(NamedTuple):
-    """One ALB's forward pass, step by step; tokens are (B, C/4, H·W).
+def lists_of(run: FinishedRun) -> tuple[Trial, list[list[Match]]]:
+    """Every query of the first search ranked in its first gallery, by the neck feature.
 
-    Attributes:
-        source: the name of the block's source.
-        tokens: layer 3 after the 1×1 convolution and the norm.
-        guide: the source after its convolution and its norm; ``tokens`` itself for layer 3.
-        weights: (B, heads, C/4, C/4) attention between channels; rows sum to 1.
-        copied: what is added of the source directly, 0.1·guide, or zeros for layer 3.
-        attended: what the attention adds.
-        transformed: what the MLP adds.
-        output: (B, C, H, W), what the next block gets.
+    Returns:
+        Who is searched in what; and of each query all matches, best first, those that the camera
+        rule leaves out among them.
     """
-
-    source: str
-    tokens: Tensor
-    guide: Tensor
-    weights: Tensor
-    copied: Tensor
-    attended: Tensor
-    transformed: Tensor
-    output: Tensor
-
-
-def trace_alb(source: str, block: ALB, x: Tensor, guide_map: Tensor) -> ALBTrace:
-    """Take one ALB's forward pass apart: x (B, C, H, W) and the map of its source."""
-    tokens, guide = block.tokens(x, guide_map)
-    own = guide is tokens
-    copied = torch.zeros_like(tokens) if own else 0.1 * guide
-    mixed = tokens + copied
-    attended = block.attention.guided_attention(guide, mixed)
-    transformed = block.mlp(block.mlp_norm(mixed + attended))
-    summed = mixed + attended + transformed
-    output = block.broad(summed.unflatten(2, x.shape[2:]))
-    weights = block.attention.weights(guide, guide)
-    return ALBTrace(source, tokens, guide, weights, copied, attended, transformed, output)
-
-
-def trace_mimb(net: MSCMNet, maps: Mapping[str, Tensor]) -> list[ALBTrace]:
-    """Every ALB of a network's MIMB in a row, on the maps that `shallow_maps` gives.
-
-    Raises:
-        ConfigError: the network has another multi-scale strategy.
-    """
-    if not isinstance(net.multi_scale, MIMB):
-        raise ConfigError(
-            f"multi_scale = {net.config.multi_scale!r}: expected a network with 'mimb'"
-        )
-    traces: list[ALBTrace] = []
-    x = maps["layer3"]
-    for source, block in net.multi_scale.blocks.items():
-        assert isinstance(block, ALB)
-        traces.append(trace_alb(source, block, x, maps[source]))
-        x = traces[-1].output
-    return traces
+    trial = next(iter(trials(run.packed.dataset, run.config)))
+    query, gallery = (run.embeddings.of(table, "neck") for table in (trial.query, trial.gallery))
+    index = GalleryIndex.build(trial.gallery, gallery, run.packed.dataset.protocol)
+    own = trial.query.cams.tolist(), trial.query.ids.tolist()
+    return trial, index.search(query, len(index), *own)

@@ -99,21 +99,39 @@ def _of_study(study: Study, name: RunName, feature: str = "neck") -> FinishedRun
     return _read(f"{name.variant}, seed {name.seed}", config, trained, evaluated, feature)
 
 
-def stand_in_config(variant: str, people: int, epochs: int) -> RunConfig:
-    """Parameters of a run of seconds on a few generated people, whose pictures are made if need be."""
+def runs_of_worlds(study: str, people: int, epochs: int) -> list[FinishedRun]:
+    """The same network trained on each of a study's datasets, or on two small worlds made for it.
+
+    Arguments and errors as `two_runs`; the small ones stand in where the study has one dataset, too.
+    """
+    found = load_study(study)
+    variant = _two_names(found)[0].variant
+    names = {run.dataset: run for run in reversed([*found.runs()]) if run.variant == variant}
+    done = [resolve(f"runs/evaluate/{name.name}/metrics.json").is_file() for name in names.values()]
+    if len(names) < 2 or not all(done):
+        return [_stand_in("mscmnet", people, epochs, world) for world in (0, 1)]
+    return [_of_study(found, names[dataset]) for dataset in found.data]
+
+
+def stand_in_config(variant: str, people: int, epochs: int, world: int = 0) -> RunConfig:
+    """Parameters of a run of seconds on a few generated people, whose pictures are made if need be.
+
+    People of another ``world`` are others, and show other things to both kinds of camera.
+    """
     study = load_study("quick")
     key, definition = next(iter(study.data.items()))
-    count = {"train_identities": people, "test_identities": people}
-    settings = GeneratedSettings.preset(**{**definition.settings, **STAND_IN_DATA, **count})
+    changed = {"train_identities": people, "test_identities": people, "seed": world}
+    settings = GeneratedSettings.preset(**{**definition.settings, **STAND_IN_DATA, **changed})
     data = resolve(f"build/stand-in/{settings.digest()[:12]}")
     generate(settings, data, definition.height, definition.width, progress=False)
-    changes = {"dataset": "stand-in", "data_folder": str(data), "epochs": epochs}
+    name = f"stand-in-w{world}" if world else "stand-in"
+    changes = {"dataset": name, "data_folder": str(data), "epochs": epochs}
     return resolve_run(study, key, variant, STAND_IN_RUN | changes)
 
 
-def _stand_in(variant: str, people: int, epochs: int) -> FinishedRun:
+def _stand_in(variant: str, people: int, epochs: int, world: int = 0) -> FinishedRun:
     """A run of seconds, kept below ``build/`` while the code is the same."""
-    config = stand_in_config(variant, people, epochs)
+    config = stand_in_config(variant, people, epochs, world)
     described = json.dumps([config.as_dict(), of_training(config)], sort_keys=True)
     folder = Path(config.data_folder) / f"run-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
     if not (folder / "evaluation/metrics.json").is_file():

@@ -13,6 +13,7 @@ from mscm_lib.paths import resolve
 from mscm_lib.retrieval.gallery import RECORD, GalleryIndex
 from mscm_lib.retrieval.neighbours import Method
 from mscm_lib.retrieval.search import MODALITIES, half_of
+from mscm_lib.thresholds import FALSE_MATCH
 
 
 def build_index(
@@ -21,6 +22,7 @@ def build_index(
     folder: Path | str,
     search: str | None = None,
     method: Method = "exact",
+    false_match: float = FALSE_MATCH,
     progress: bool = True,
 ) -> GalleryIndex:
     """Embed every image that a search's gallery may hold, and keep it with the network.
@@ -31,12 +33,14 @@ def build_index(
         folder: written whole or not at all.
         search: one of the dataset's searches; None: the first.
         method: "exact", or "approximate" for a graph that may miss neighbours.
+        false_match: share of pairs of different people that `Searcher.decided` may take for one.
         progress: show a bar.
 
     Raises:
         CheckpointError: there are no weights, or they belong to another dataset, split or number of
             identities.
-        ConfigError: no such search or method, or the folder holds something else.
+        ConfigError: no such search or method, a share that is none, or the folder holds something
+            else.
         DataError: the packed images are missing or damaged.
     """
     packed = open_packed(resolve(config.data_folder))
@@ -45,6 +49,7 @@ def build_index(
     # What is asked for is there: now what takes seconds to import.
     from mscm_lib.evaluation.embedding import embed_table
     from mscm_lib.evaluation.run import load_run_network
+    from mscm_lib.evaluation.verification import run_thresholds
     from mscm_lib.hardware import choose_hardware
     from mscm_lib.models.export import export_onnx
 
@@ -55,6 +60,7 @@ def build_index(
     found = embed_table(net, packed.images, table, hardware=hardware, progress=progress)
     if config.feature == "mix":
         found = found.with_mix(config.mix_weight)
+    thresholds = run_thresholds(net, packed, config, hardware, false_match, progress)
     images = packed.dataset.images
     about = {
         "dataset": config.dataset,
@@ -65,6 +71,7 @@ def build_index(
         "height": config.height,
         "width": config.width,
         "weights": file_digest(weights),
+        "thresholds": thresholds and thresholds.as_dict(),
         "cameras": {
             "visible": sorted({*images.visible_images.cams.tolist()}),
             "infrared": sorted({*images.infrared_images.cams.tolist()}),

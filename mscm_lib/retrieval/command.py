@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from mscm_lib.data.tables import Modality
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.retrieval.gallery import Match
 from mscm_lib.retrieval.search import Pixels, Searcher
@@ -20,6 +18,7 @@ def search(
     top: int,
     camera: int | None,
     identity: int | None,
+    decide: bool,
     figure: Path | None,
 ) -> int:
     """Print each picture's ranked list, headed by its path where more than one is asked for.
@@ -31,6 +30,7 @@ def search(
         folder: of the index.
         images: paths, or "-" alone: read paths from standard input.
         modality, top, camera, identity: see `Searcher.search`.
+        decide: list only who counts as the same person, or say that nobody here does.
         figure: PNG file to draw the one picture's list into.
 
     Returns:
@@ -38,30 +38,40 @@ def search(
 
     Raises:
         ConfigError: an argument does not fit the gallery or the others.
-        DataError: a picture, the index or, for a figure, the packed dataset cannot be used.
+        DataError: a picture, the index or, for a figure, the packed dataset cannot be used; the
+            index holds no thresholds to decide by.
     """
     searcher = Searcher.open(folder)
     kind = searcher.check(modality, camera, identity)
     if figure:
         _check_figure(figure, images)
         searcher.packed()
+    if decide:
+        searcher.thresholds()  # an index without them is refused before any picture is read
     if identity is not None and identity not in searcher.index.table.ids:
         print(f"note: nobody in this gallery is {identity}: no match is right", file=sys.stderr)
+
+    def answer(image: str | Pixels) -> list[Match]:
+        matches = searcher.search(image, kind, top, camera, identity)
+        return searcher.decided(matches, kind, camera) if decide else matches
+
     if images == ["-"]:
-        return _answer_lines(searcher, kind, top, camera, identity)
+        return _answer_lines(answer)
     for name, pixels in zip(images, [*map(searcher.pixels, images)], strict=True):
-        matches = searcher.search(pixels, kind, top, camera, identity)
+        matches = answer(pixels)
         _show(name if len(images) > 1 else "", matches)
-        if figure:
+        if figure and matches:
             _draw(figure, searcher, Path(name).name, pixels, matches)
+        elif figure:
+            print(f"note: nobody to draw: {figure} is not written", file=sys.stderr)
     return 0
 
 
-def _answer_lines(searcher: Searcher, kind: Modality, *options: Any) -> int:
+def _answer_lines(answer: Callable[[str], list[Match]]) -> int:
     status = 0
     for name in _lines():
         try:
-            matches = searcher.search(name, kind, *options)
+            matches = answer(name)
         except DataError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = 2
@@ -85,6 +95,8 @@ def _lines() -> Iterator[str]:
 def _show(name: str, matches: Sequence[Match]) -> None:
     if name:
         print(name)
+    if not matches:  # of those that were decided on: every other list has somebody
+        print("nobody here")
     for match in matches:
         rank = "left out" if match.excluded else f"{match.rank:8d}"
         mark = {None: "", True: "right", False: "wrong"}[match.right]

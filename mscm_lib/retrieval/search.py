@@ -6,6 +6,7 @@ Neither PyTorch nor pandas is imported here: they would take longer than the ans
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from mscm_lib.data.tables import Modality
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import file_digest
 from mscm_lib.paths import absent, located, resolve
-from mscm_lib.retrieval.gallery import AGAIN, GalleryIndex, Match
+from mscm_lib.retrieval.gallery import AGAIN, RECORD, GalleryIndex, Match
+from mscm_lib.thresholds import Thresholds
 
 MODALITIES: tuple[Modality, ...] = ("visible", "infrared")
 Pixels = npt.NDArray[np.uint8]
@@ -133,6 +135,55 @@ class Searcher:
         identities = None if identity is None else [identity]
         (matches,) = self.index.search(feature, k, cameras, identities)
         return matches
+
+    def thresholds(self) -> Thresholds:
+        """How alike two images must be to count as one person, kept with the index.
+
+        Raises:
+            DataError: the index holds none; the message says why, and what to do.
+        """
+        about, record = self.index.about, self.folder / RECORD
+        if "thresholds" not in about:
+            raise DataError(f"{record}: has no 'thresholds' to decide by; {AGAIN}: mscm index RUN")
+        if about["thresholds"] is None:
+            raise DataError(
+                f"{record}: no 'thresholds' to decide by, since {about['dataset']} has no two "
+                "training people to choose them on; search without --decide"
+            )
+        try:
+            return Thresholds.from_dict(about["thresholds"])
+        except DataError as error:
+            raise DataError(f"{record}: {error}; {AGAIN}: mscm index RUN") from error
+
+    @cached_property
+    def _infrared(self) -> frozenset[str]:
+        table = self.index.table
+        pairs = zip(table.paths, table.infrared, strict=True)
+        return frozenset(path for path, infrared in pairs if infrared)
+
+    def decided(
+        self, matches: Sequence[Match], modality: Modality, camera: int | None = None
+    ) -> list[Match]:
+        """Those of a search's matches that count as the person asked for; none: nobody here.
+
+        Images that the camera rule leaves out are left out, and so are images of the query's own
+        modality, for which no threshold is known.
+
+        Args:
+            matches: what `search` gave.
+            modality, camera: of the picture, as `search` was told.
+
+        Raises:
+            DataError: see `thresholds`.
+        """
+        thresholds, asked = self.thresholds(), modality == "infrared"
+        found = []
+        for match in matches:
+            pair = (camera, match.camera) if asked else (match.camera, camera)
+            other = (match.path in self._infrared) != asked
+            if other and not match.excluded and match.score >= thresholds.of(*pair):
+                found.append(match)
+        return found
 
     def packed(self) -> PackedDataset:
         """The dataset whose gallery is searched.

@@ -15,6 +15,7 @@ from mscm_lib.errors import CheckpointError, DataError, ProtocolError
 from mscm_lib.evaluation import Embeddings, embed_table, embedding, evaluate_run, load_embeddings
 from mscm_lib.evaluation.rankings import rank_all
 from mscm_lib.evaluation.run import images_to_embed
+from mscm_lib.evaluation.verification import people_set_apart
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.models import MSCMNet
 
@@ -69,7 +70,9 @@ def test_every_image_is_embedded_once_for_all_trials(evaluated, config, packed, 
 
     monkeypatch.setattr(MSCMNet, "embed", counted)
     found = evaluated(gallery_trials=10)
-    assert sum(seen) == len(images_to_embed(packed.dataset, config.replace(gallery_trials=10)))
+    apart, unseen = people_set_apart(packed.dataset, config)
+    tested = images_to_embed(packed.dataset, config.replace(gallery_trials=10))
+    assert sum(seen) == len(tested) + len(apart) and not unseen
     assert pd.DataFrame(found.trials)["gallery_trial"].nunique() == 10
 
 

@@ -23,6 +23,9 @@ TINY = {
     "04_mimb_alb": {"people": 2},
     "05_qct": {"images": 2, "steps": 60},
     "60_why_numbers_differ": {"people": 6, "epochs": 1, "images": 100, "watch": 2},
+    "61_score_audit": {"people": 6, "epochs": 1},
+    "62_same_person": {"people": 6, "epochs": 1},
+    "63_across_datasets": {"people": 6, "epochs": 1},
     "22_released_checkpoint": {"people": 2, "gallery_trials": 1},
 }
 STEMS = (*TINY, "91_paper_tables")  # the small parameters of others stand beside their own tests

@@ -17,7 +17,7 @@ from mscm_lib.data import views
 from mscm_lib.errors import CheckpointError, ConfigError, DataError, ProtocolError
 from mscm_lib.protocols import protocol_named
 from mscm_lib.reports.ranked import ranked_figure
-from mscm_lib.retrieval import GalleryIndex, Searcher, build_index
+from mscm_lib.retrieval import GalleryIndex, Searcher, build_index, command
 
 
 def test_a_gallery_image_finds_itself(kept, packed):
@@ -216,3 +216,103 @@ def test_the_picture_shows_each_match(kept, packed):
     assert sum("left out" in t for t in titles) == sum(m.excluded for m in matches)
     with pytest.raises(ProtocolError, match="0 matches"):
         ranked_figure(pixels, [], [], "none")
+
+
+@pytest.fixture
+def told(folder):
+    """``told(anywhere, pairs)`` sets the index's thresholds, ``told(**about)`` anything it holds."""
+
+    def tell(anywhere=None, pairs=(), **about):
+        record = json.loads((folder / "index.json").read_text())
+        if anywhere is not None:
+            known = record["about"]["thresholds"]
+            about["thresholds"] = known | {"anywhere": anywhere, "pairs": dict(pairs)}
+        record["about"] |= about
+        (folder / "index.json").write_text(json.dumps(record))
+
+    return tell
+
+
+@pytest.fixture
+def others(packed, tmp_path):
+    """Three queries' pictures, each of another person."""
+    table = packed.dataset.query()
+    rows = [int(np.flatnonzero(table.ids == person)[0]) for person in np.unique(table.ids)[:3]]
+    pixels = packed.images.read(packed.images.rows([table.paths[row] for row in rows]))
+    for place, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{place}.png")
+    return [tmp_path / f"{place}.png" for place in range(3)]
+
+
+def test_only_matches_at_their_threshold_are_the_person(folder, person, told, capsys):
+    matches = Searcher.open(folder).search(person[0], "infrared")
+    middle = matches[4].score
+    told(middle)
+    status, lines, _ = ask(capsys, folder, person[0], "infrared", "--decide")
+    wanted = [match.path for match in matches if match.score >= middle]
+    assert status == 0 and [line.split()[4] for line in lines] == wanted
+    told(-1.0, {f"3-{camera}": 2.0 for camera in (1, 2, 4, 5)})
+    assert ask(capsys, folder, person[0], "infrared", "--decide", "--camera", 3)[1] == [
+        "nobody here"
+    ]
+    # of a camera that is not known
+    assert len(ask(capsys, folder, person[0], "infrared", "--decide")[1]) == 10
+
+
+def test_images_of_the_own_modality_and_left_out_are_nobody(folder, person, told):
+    told(-1.0)
+    searcher = Searcher.open(folder)
+    own = searcher.search(person[0], "infrared", 3)
+    assert searcher.decided(own, "infrared") == own and not searcher.decided(own, "visible")
+    beside = searcher.search(person[0], "infrared", 99, camera=3, identity=int(person[1].ids[0]))
+    kept = [match for match in beside if not match.excluded]
+    assert 0 < len(kept) < len(beside) and searcher.decided(beside, "infrared", 3) == kept
+
+
+def test_several_pictures_are_decided_each_by_itself(folder, others, told, capsys, monkeypatch):
+    first = [Searcher.open(folder).search(path, "infrared", 1)[0].score for path in others]
+    told(sorted(first)[1])  # one of the three stays below
+    singles = [ask(capsys, folder, path, "infrared", "--decide")[1] for path in others]
+    assert sum(lines == ["nobody here"] for lines in singles) == 1
+    expected = [
+        line for path, lines in zip(others, singles, strict=True) for line in [str(path), *lines]
+    ]
+    assert ask(capsys, folder, *others, "infrared", "--decide")[:2] == (0, expected)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(["no.png", *map(str, others)])))
+    status, lines, errors = ask(capsys, folder, "-", "infrared", "--decide")
+    assert status == 2 and lines == expected
+    assert errors.count("error:") == 1 and "no.png: no such file" in errors
+
+
+def test_a_decision_is_drawn_where_there_is_somebody(
+    folder, person, told, tmp_path, capsys, monkeypatch
+):
+    drawn, seen = tmp_path / "list.png", []
+    monkeypatch.setattr(command, "_draw", lambda path, *rest: seen.append((path, len(rest[-1]))))
+    told(Searcher.open(folder).search(person[0], "infrared")[2].score)
+    line = [folder, person[0], "infrared", "--decide", "--figure", drawn]
+    lines = ask(capsys, *line)[1]
+    assert len(lines) == 3 and seen == [(drawn, 3)]
+    told(2.0)
+    status, lines, errors = ask(capsys, *line)
+    assert (status, lines, len(seen)) == (0, ["nobody here"], 1)
+    assert f"{drawn} is not written" in errors and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("about", "remedy"),
+    [
+        (None, "build the index again: mscm index RUN"),
+        ({"thresholds": None}, "search without --decide"),
+        ({"thresholds": {"pairs": {}}}, "build the index again: mscm index RUN"),
+    ],
+)
+def test_an_index_without_thresholds_decides_nothing(folder, told, capsys, about, remedy):
+    told(**(about or {}))
+    if about is None:  # as indices were before there were thresholds
+        record = json.loads((folder / "index.json").read_text())
+        del record["about"]["thresholds"]
+        (folder / "index.json").write_text(json.dumps(record))
+    status, lines, errors = ask(capsys, folder, "-", "infrared", "--decide")  # before any picture
+    assert status == 2 and not lines
+    assert errors.count("\n") == 1 and f"{folder / 'index.json'}: " in errors and remedy in errors
