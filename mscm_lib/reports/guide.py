@@ -37,7 +37,7 @@ def evidence(asked: Mapping[int, Sequence[Pair]]) -> str:
             if experiment.measured:
                 row = experiment.against(other).loc[variant]
                 span = f"[{row['difference_low']:+.1f}, {row['difference_high']:+.1f}]"
-                told = [f"{row['difference']:+.1f} {span}", row["verdict"]]
+                told = [f"{row['difference']:+.1f} {span}", str(row["verdict"])]
             rows.append([number, asks, *told])
     return markdown_table(["answer", "compared", "points of mAP [95 %]", "verdict"], rows)
 
