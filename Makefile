@@ -9,7 +9,7 @@ ON ?=
 JOBS ?= 0
 WORKERS ?= 2
 
-.PHONY: help setup study preset experiments rehearse book test lint lab lock clean distclean
+.PHONY: help setup study preset experiments rehearse pages book test lint lab lock clean distclean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ preset experiments:
 
 rehearse: ## run the paper's three studies on miniature emulated trees
 	@$(IN) mscm rehearse
+
+pages: ## execute the notebooks that belong to no study, into results/quick/reports
+	@$(IN) dvc repro book/dvc.yaml
 
 book: ## one site of the executed notebooks, with search: build/book/html/index.html
 	@$(IN) mscm book

@@ -25,7 +25,7 @@ from mscm_lib.reports.executed import PICTURES, read_notebook, same_code
 from mscm_lib.reports.findings import findings
 from mscm_lib.reports.readme import chapters, shown
 from mscm_lib.reports.summary import title
-from mscm_lib.study.copies import all_notebooks, home
+from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
 PAGES = ("own_data", "changes")  # of book/, beside the front page
 _LINK = re.compile(r"\]\(((?:[\w./-]+/)?(\d\d_\w+)\.ipynb)")
@@ -76,7 +76,7 @@ def page(path: Path) -> nbformat.NotebookNode:
     """A notebook for the book: what its reader must know of its outputs, and figures' texts."""
     notebook, stem = read_notebook(path), path.stem
     study = home(stem) if path.parent.name == "notebooks" else path.parent.parent.name
-    command = f"`make study STUDY={study}`"
+    command = "`make pages`" if stem in of_no_study() else f"`make study STUDY={study}`"
     note = ""
     if path.parent.name == "notebooks":
         note = f"It has not been executed here. {command} executes it, and the next book shows it."

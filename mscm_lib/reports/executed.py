@@ -23,10 +23,10 @@ from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.copies import (
     RAN,
+    copies_beside,
     copy_path,
     executed_by_stage,
     home,
-    notebooks_of,
     parameters,
 )
 from mscm_lib.study.execute import execute
@@ -46,8 +46,8 @@ def write_report(name: str, stem: str) -> None:
         NotebookError: the notebook failed.
     """
     study = load_study(name)
-    if stem not in notebooks_of(study):
-        raise ConfigError(unknown_key("notebook", stem, notebooks_of(study)))
+    if stem not in copies_beside(study):
+        raise ConfigError(unknown_key("notebook", stem, copies_beside(study)))
     path = resolve(f"build/reports/{study.name}/{stem}.ipynb")
     if stem in RAN:
         path = resolve(executed_by_stage(study, stem))
@@ -142,7 +142,7 @@ def _with_palette(png: str) -> str:
 
 def leading(text: str, study: str) -> str:
     """A notebook's text with its links to notebooks leading to executed copies, else to the sources."""
-    beside = notebooks_of(load_study(study))
+    beside = copies_beside(load_study(study))
 
     def target(match: re.Match[str]) -> str:
         stem, own = match[1], home(match[1])

@@ -19,7 +19,7 @@ from mscm_lib.reports.executed import read_notebook
 from mscm_lib.reports.experiments import read_experiment
 from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.study.code import FOLDER, write_code
-from mscm_lib.study.copies import copy_path, notebooks_of
+from mscm_lib.study.copies import copies_beside, copy_path
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import Study, load_study
 
@@ -73,7 +73,7 @@ def title(stem: str) -> str:
 
 def contents(study: Study) -> str:
     """The executed notebooks that are there, in the order to read them in: a list in Markdown."""
-    there = [stem for stem in notebooks_of(study) if copy_path(study.name, stem).is_file()]
+    there = [stem for stem in copies_beside(study) if copy_path(study.name, stem).is_file()]
     return "\n".join(f"- [{stem[:2]} {title(stem)}](reports/{stem}.ipynb)" for stem in there)
 
 

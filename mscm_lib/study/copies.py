@@ -1,8 +1,8 @@
 """Which executed notebooks a study leaves in ``results/<study>/reports``, and what each is made of.
 
 What a stage ran (training, evaluation, reference) is shown for one run; what tells results is executed
-on the study's tables; what belongs to no study is executed beside the quick one. DVC keeps each as long
-as all that `dependencies` names is the same.
+on the study's tables. What belongs to no study lies beside the quick one's, and `make pages` makes it.
+DVC keeps each as long as all that `dependencies` names is the same.
 """
 
 from __future__ import annotations
@@ -47,13 +47,24 @@ def studies_of_notebooks() -> dict[str, str]:
 
 
 def notebooks_of(study: Study) -> list[str]:
-    """Those that have an executed copy among a study's reports, in the order to read them in."""
+    """Those that a study leaves an executed copy of, in the order to read them in."""
     own = studies_of_notebooks()
     wanted = {*RAN, *TOLD, *(s for s, n in own.items() if n == (study.variants_of or study.name))}
     if any(definition.reader in LICENSED for definition in study.data.values()):
         wanted.add(PAPER)
-    stems = [path.stem for path in all_notebooks()]
-    return [s for s in stems if s in wanted or (study.name == QUICK and s not in own)]
+    return [path.stem for path in all_notebooks() if path.stem in wanted]
+
+
+def of_no_study() -> list[str]:
+    """Those that explain, look inside or compare studies."""
+    others = {*RAN, *TOLD, *studies_of_notebooks()}
+    return [path.stem for path in all_notebooks() if path.stem not in others]
+
+
+def copies_beside(study: Study) -> list[str]:
+    """All whose executed copies may lie among a study's reports."""
+    others = of_no_study() if study.name == QUICK else []
+    return sorted({*notebooks_of(study), *others})
 
 
 def copy_path(study: str, stem: str) -> Path:

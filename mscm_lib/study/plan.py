@@ -23,9 +23,16 @@ from mscm_lib.config import WATCHING, RunConfig
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
 from mscm_lib.own_parts import sources
-from mscm_lib.paths import resolve
+from mscm_lib.paths import from_root, resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
-from mscm_lib.study.copies import definitions, dependencies, notebooks_of
+from mscm_lib.study.copies import (
+    QUICK,
+    copy_path,
+    definitions,
+    dependencies,
+    notebooks_of,
+    of_no_study,
+)
 from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import (
@@ -97,6 +104,8 @@ def compiled() -> dict[str, str]:
             }
         )
         files[f"studies/{study.name}/dvc.yaml"] = _WRITTEN + _dump(_stages(study))
+        if study.name == QUICK:
+            files["book/dvc.yaml"] = _yaml({"stages": _reports(study, of_no_study(), "..")})
     index = {
         "data": {key: {"source": d.source or GENERATE} for key, (_, d) in sorted(data.items())},
         "runs": {
@@ -196,7 +205,7 @@ def _stages(study: Study) -> dict[str, Any]:
     name, results = study.name, f"results/{study.name}"
     runs = [run.name for run in study.runs()]
     made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
-    copies = {stem: f"{results}/reports/{stem}.ipynb" for stem in notebooks_of(study)}
+    copies = _reports(study, notebooks_of(study))
     tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
     files = {path for run in study.runs() for path in sources(study.config(run))}
     if missing := [path for path in sorted(files) if not path.is_file()]:
@@ -223,16 +232,11 @@ def _stages(study: Study) -> dict[str, Any]:
                 ["build/code/figures", f"{results}/tables", *definitions(study)],
                 f"{results}/figures",
             ),
-            **{
-                f"report-{stem}": _stage(
-                    f"mscm report {name} {stem}", dependencies(study, stem), path
-                )
-                for stem, path in copies.items()
-            },
+            **copies,
             "summary": _stage(
                 f"mscm summary {name}",
                 ["build/code/summary", f"{results}/tables", f"{results}/figures",
-                 *copies.values(), *definitions(study)],
+                 *(out for stage in copies.values() for out in stage["outs"][0]), *definitions(study)],
                 f"{results}/README.md",
             ),
         },
@@ -241,10 +245,23 @@ def _stages(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _stage(command: str, deps: Sequence[str], out: str) -> dict[str, Any]:
+def _reports(study: Study, stems: Sequence[str], root: str = "../..") -> dict[str, Any]:
+    """A stage an executed copy."""
+    return {
+        f"report-{stem}": _stage(
+            f"mscm report {study.name} {stem}",
+            dependencies(study, stem),
+            from_root(copy_path(study.name, stem)),
+            root,
+        )
+        for stem in stems
+    }
+
+
+def _stage(command: str, deps: Sequence[str], out: str, root: str = "../..") -> dict[str, Any]:
     # small results that git holds; `persist`: the former ones stay until the new ones are whole
     outs = [{out: {"cache": False, "persist": True}}]
-    return {"wdir": "../..", "cmd": command, "deps": list(deps), "outs": outs}
+    return {"wdir": root, "cmd": command, "deps": list(deps), "outs": outs}
 
 
 def _plots(study: Study) -> list[dict[str, Any]]:

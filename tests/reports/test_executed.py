@@ -12,7 +12,13 @@ from PIL import Image
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.reports import executed
-from mscm_lib.study.copies import all_notebooks, dependencies, notebooks_of, studies_of_notebooks
+from mscm_lib.study.copies import (
+    all_notebooks,
+    copies_beside,
+    dependencies,
+    notebooks_of,
+    studies_of_notebooks,
+)
 from mscm_lib.study.settings import load_study
 
 COPIES = sorted(resolve("results").glob("*/reports/*.ipynb"))
@@ -101,7 +107,7 @@ def test_a_notebook_that_a_study_has_not_is_refused():
 
 
 def test_every_notebook_has_a_home():
-    homes = {*notebooks_of(load_study("quick"))} | {*studies_of_notebooks()}
+    homes = {*copies_beside(load_study("quick"))} | {*studies_of_notebooks()}
     assert homes == {path.stem for path in all_notebooks()}
     for stem, name in studies_of_notebooks().items():
         assert stem in notebooks_of(load_study(name))
@@ -111,7 +117,7 @@ def test_no_copy_makes_another_study():
     """A result of another study as a dependency would have DVC make that study."""
     for name in ("quick", "components", "sysu"):
         study = load_study(name)
-        for stem in notebooks_of(study):
+        for stem in copies_beside(study):
             read = [d for d in dependencies(study, stem) if d.startswith("results/")]
             assert {*read} <= {f"results/{name}/tables", "results/benchmarks"}
 
