@@ -47,7 +47,9 @@ def found(experiment: Experiment) -> str:
     beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
     asked = {variant for pair in CONTRASTS.values() for variant in pair}
     contrasts = ""
-    if asked <= {*experiment.study.variants}:  # of fewer, the tests would be no family of PROTOCOL.md's
+    if asked <= {
+        *experiment.study.variants
+    }:  # of fewer, the tests would be no family of PROTOCOL.md's
         contrasts = f"stated in advance, {verdicts(experiment.contrasts())}; all pairs, "
     return f"{beside}{contrasts}{verdicts(rows)}"
 
