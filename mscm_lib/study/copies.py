@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from mscm_lib.config import LICENSED
@@ -35,15 +36,20 @@ def all_notebooks() -> list[Path]:
 
 def studies_of_notebooks() -> dict[str, str]:
     """For each notebook about one experiment, by stem: the study that its parameters name."""
-    found = {}
-    for path in all_notebooks():
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if path.stem[0] in "23" and "parameters" in cell["metadata"].get("tags", []):
-                for name in re.findall(
-                    r"^study = [\"'](\w+)", "".join(cell["source"]), re.MULTILINE
-                ):
-                    found[path.stem] = name
-    return found
+    named = {
+        p.stem: _study_of(p, p.stat().st_mtime_ns) for p in all_notebooks() if p.stem[0] in "23"
+    }
+    return {stem: study for stem, study in named.items() if study}
+
+
+@cache
+def _study_of(path: Path, changed: int) -> str:
+    """The study that a notebook's parameters name, or ""; asked for again once it has changed."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    given = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    texts = ["".join(cell["source"]) for cell in given]
+    found = [re.search(r"^study = [\"'](\w+)", text, re.MULTILINE) for text in texts]
+    return next((match[1] for match in found if match), "")
 
 
 def notebooks_of(study: Study) -> list[str]:

@@ -46,8 +46,9 @@ def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
     )  # fmt: skip
     assert findings.found(found) == (
         "points of mAP beside MIMB (27.2), 3 worlds, one training a network in each: "
-        "none +8.0 [+5.0, +11.0]: *better*; pyramid -3.0 [-5.0, -1.0]: *worse*; "
+        "none +8.0 [+5.0, +11.0]: *better*; "
         "concatenation +1.0 [-1.0, +3.0]: *not distinguishable (could have seen 3.1 points)*; "
+        "pyramid -3.0 [-5.0, -1.0]: *worse*; "
         "self attention -20.0 [-25.0, -15.0]: *not trained far enough*"
     )
 

@@ -142,8 +142,9 @@ def test_a_study_says_what_it_would_cost(name):
 
 
 def test_every_study_names_all_its_runs_in_its_stages():
+    files = compiled()
     for name in study_names():
-        stages = yaml.safe_load(compiled()[f"studies/{name}/dvc.yaml"])["stages"]
+        stages = yaml.safe_load(files[f"studies/{name}/dvc.yaml"])["stages"]
         wanted = {f"runs/evaluate/{run.name}" for run in load_study(name).runs()}
         assert wanted <= {*stages["tables"]["deps"]}
 
