@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -52,6 +53,11 @@ class Experiment:
     def measured(self) -> bool:
         """Whether the study's results are here."""
         return len(self.comparison) > 0
+
+    @property
+    def has_contrasts(self) -> bool:
+        """Whether all that was stated in advance can be asked: of fewer, the tests are another family."""
+        return {*chain(*CONTRASTS.values())} <= {*self.study.variants}
 
     @property
     def command(self) -> str:

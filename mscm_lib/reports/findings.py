@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, compress
 
 import pandas as pd
 
@@ -13,17 +13,22 @@ from mscm_lib.study.comparison import CONTRASTS, FLOOR
 from mscm_lib.study.copies import QUICK, studies_of_notebooks
 from mscm_lib.study.settings import study_names
 
+_OF_CONTRASTS = {*chain(*CONTRASTS.values())}
+
 
 def findings(root: str = "") -> str:
     """A Markdown list: every study that has been run with its verdicts, and the experiments that wait.
+
+    A study of single trainings, such as a choice of rates, says nothing that could be told in a line.
 
     Args:
         root: the way to the project's root from the page, with its slash.
     """
     experiments = [*studies_of_notebooks().values()]
-    names = [QUICK, *experiments, *sorted({*study_names()} - {QUICK, *experiments})]
+    names = [*experiments, *sorted({*study_names()} - {QUICK, *experiments}), QUICK]
     read = [read_experiment(name) for name in names if name in study_names()]
-    lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in read if e.measured]
+    several = [e.measured and e.comparison[["worlds", "seeds"]].max(axis=None) > 1 for e in read]
+    lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in compress(read, several)]
     waiting = [e.study.name for e in read if not e.measured and e.study.name in experiments]
     if waiting:
         told = ", ".join(link(name, root) for name in waiting)
@@ -46,10 +51,10 @@ def found(experiment: Experiment) -> str:
     rows = experiment.rows()
     own = rows.loc[experiment.study.reference]
     beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
-    # of fewer contrasts, the tests would be no family of PROTOCOL.md's
-    whole = {*chain(*CONTRASTS.values())} <= {*experiment.study.variants}
-    stated = f"stated in advance, {verdicts(experiment.contrasts())}; all pairs, " if whole else ""
-    return f"{beside}{stated}{verdicts(rows)}"
+    told = [] if {*experiment.study.variants} == _OF_CONTRASTS else [verdicts(rows)]
+    if experiment.has_contrasts:
+        told.insert(0, f"stated in advance, {verdicts(experiment.contrasts())}")
+    return beside + "; all pairs, ".join(told)
 
 
 def verdicts(rows: pd.DataFrame) -> str:

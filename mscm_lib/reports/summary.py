@@ -23,7 +23,7 @@ from mscm_lib.study.copies import copies_beside, copy_path
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import Study, load_study
 
-_FIRST = "retrieval"  # the figure that stands beside the findings
+_FIRST = ("contrasts", "retrieval")  # the figures that stand beside the findings
 _SHOWN = ("command", "commit", "seed", "device", "threads", "dataset_fingerprint")
 
 
@@ -45,7 +45,7 @@ def write_summary(name: str) -> None:
     )
     figures = {p.stem: p for p in sorted(resolve(f"results/{name}/figures").glob("*.png"))}
     said = found(experiment)
-    drawn = [_figure(figures.pop(_FIRST))] if _FIRST in figures else []
+    drawn = [_figure(figures.pop(name)) for name in _FIRST if name in figures]
     blocks = [
         f"# {study.title}",
         f"## What was found\n\n{said[0].upper()}{said[1:]}.\n\n{gate(experiment)} {_freshness(study)}",
