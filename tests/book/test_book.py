@@ -23,7 +23,7 @@ const done = arguments[0];
 })();
 """
 LOOK = r"""
-const prose = document.querySelector("article").cloneNode(true);
+const prose = (document.querySelector("article") ?? document.body).cloneNode(true);
 prose.querySelectorAll("pre, code, script, [class^=MathJax]").forEach(node => node.remove());
 return {
   wide: document.documentElement.scrollWidth - window.innerWidth,
