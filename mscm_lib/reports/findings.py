@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, compress
+from itertools import chain
 
 import pandas as pd
 
@@ -27,8 +27,8 @@ def findings(root: str = "") -> str:
     experiments = [*studies_of_notebooks().values()]
     names = [*experiments, *sorted({*study_names()} - {QUICK, *experiments}), QUICK]
     read = [read_experiment(name) for name in names if name in study_names()]
-    several = [e.measured and e.comparison[["worlds", "seeds"]].max(axis=None) > 1 for e in read]
-    lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in compress(read, several)]
+    repeated = [e for e in read if e.measured and len(e.study.data) * e.study.repeats > 1]
+    lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in repeated]
     waiting = [e.study.name for e in read if not e.measured and e.study.name in experiments]
     if waiting:
         told = ", ".join(link(name, root) for name in waiting)
