@@ -25,6 +25,7 @@ from mscm_lib.metrics.arithmetic import (
     TorchArithmetic,
     full_precision,
     in_threads,
+    product,
 )
 from mscm_lib.metrics.counting import RightAnswers, Tally, exclude
 from mscm_lib.metrics.labels import IntArray, Labels, OwnPairs
@@ -216,36 +217,10 @@ class _Source:
             count: n.
         """
         tile = functional.pad(images, (0, 0, 0, self.tile.gallery - len(images)))
-        block = _product(tile, queries)
+        block = product(tile, queries)
         if self.metric == "cosine":
             return block[: len(images), :count]
         return _squared_distances(images, queries[:, :count], block[: len(images), :count])
-
-
-def _product(tile: Tensor, queries: Tensor) -> Tensor:
-    if tile.device.type == "cpu":  # in NumPy's BLAS one thread is enough
-        images, others = tile.numpy(), queries.numpy()
-        if images.dtype == np.float32 and not _steady():
-            product = images.astype(np.float64) @ others.astype(np.float64)
-            return torch.from_numpy(product.astype(np.float32))
-        return torch.from_numpy(images @ others)
-    return tile @ queries
-
-
-@lru_cache
-def _steady() -> bool:
-    """Whether float32 products of NumPy's BLAS have the same bits wherever a row or column stands.
-
-    Those of OpenBLAS for AVX2 have not, so that equal pictures would not be ranked in gallery order.
-    """
-    generator = np.random.default_rng(0)
-    images, others = (generator.standard_normal(s, np.float32) for s in ((1024, 64), (64, 256)))
-    product = images @ others
-    return all(
-        np.array_equal(np.roll(images, by, 0) @ others, np.roll(product, by, 0))
-        and np.array_equal(images @ np.roll(others, by, 1), np.roll(product, by, 1))
-        for by in (1, 3, 100)
-    )
 
 
 def _squared_distances(images: Tensor, queries: Tensor, products: Tensor) -> Tensor:

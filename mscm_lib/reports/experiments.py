@@ -28,6 +28,8 @@ _COMPARISON = [
     "improvement", "difference", "difference_low", "difference_high", "p", "p_holm",
     "p_equivalence", "detectable", "verdict",
 ]  # fmt: skip
+CONTRASTED = {*chain(*CONTRASTS.values())}
+"""The variants of all contrasts."""
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
 
 
@@ -57,7 +59,7 @@ class Experiment:
     @property
     def has_contrasts(self) -> bool:
         """Whether all that was stated in advance can be asked: of fewer, the tests are another family."""
-        return {*chain(*CONTRASTS.values())} <= {*self.study.variants}
+        return {*self.study.variants} >= CONTRASTED
 
     @property
     def command(self) -> str:
@@ -290,10 +292,14 @@ def in_words(rows: pd.DataFrame) -> str:
     if told.empty:
         return "*Not measured here.*"
     return "\n".join(
-        f"- **{row.label}**: {_signed(row.difference)} points "
-        f"[{row.difference_low:+.1f}, {row.difference_high:+.1f}], {row.verdict}"
-        for row in told.itertuples()
+        f"- **{row.label}**: {span(row, ' points')}, {row.verdict}" for row in told.itertuples()
     )
+
+
+def span(row: Any, unit: str = "") -> str:
+    """The difference of a row of `Experiment.rows` with its interval, in points."""
+    low, high = row.difference_low, row.difference_high
+    return f"{_signed(row.difference)}{unit} [{low:+.1f}, {high:+.1f}]"
 
 
 def _signed(value: object) -> str:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 import pandas as pd
 
 from mscm_lib.paths import resolve
-from mscm_lib.reports.experiments import Experiment, read_experiment
-from mscm_lib.study.comparison import CONTRASTS, FLOOR
+from mscm_lib.reports.experiments import CONTRASTED, Experiment, read_experiment, span
+from mscm_lib.study.comparison import FLOOR
 from mscm_lib.study.copies import QUICK, studies_of_notebooks
 from mscm_lib.study.settings import study_names
-
-_OF_CONTRASTS = {*chain(*CONTRASTS.values())}
 
 
 def findings(root: str = "") -> str:
@@ -51,7 +48,7 @@ def found(experiment: Experiment) -> str:
     rows = experiment.rows()
     own = rows.loc[experiment.study.reference]
     beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
-    told = [] if {*experiment.study.variants} == _OF_CONTRASTS else [verdicts(rows)]
+    told = [] if {*experiment.study.variants} == CONTRASTED else [verdicts(rows)]
     if experiment.has_contrasts:
         told.insert(0, f"stated in advance, {verdicts(experiment.contrasts())}")
     return beside + "; all pairs, ".join(told)
@@ -61,8 +58,7 @@ def verdicts(rows: pd.DataFrame) -> str:
     """Differences with 95 % intervals, those of one verdict together."""
     told: dict[str, list[str]] = {}
     for row in rows.dropna(subset=["difference"]).itertuples():
-        span = f"{row.difference:+.1f} [{row.difference_low:+.1f}, {row.difference_high:+.1f}]"
-        told.setdefault(str(row.verdict), []).append(f"{row.label} {span}")
+        told.setdefault(str(row.verdict), []).append(f"{row.label} {span(row)}")
     return "; ".join(f"{', '.join(names)}: *{why}*" for why, names in told.items())
 
 

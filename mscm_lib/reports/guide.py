@@ -11,7 +11,7 @@ import pandas as pd
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.reports.executed import read_notebook
-from mscm_lib.reports.experiments import read_experiment
+from mscm_lib.reports.experiments import read_experiment, span
 from mscm_lib.reports.findings import link, markdown_table
 from mscm_lib.study.copies import all_notebooks
 from mscm_lib.study.settings import load_study, study_names
@@ -36,8 +36,7 @@ def evidence(asked: Mapping[int, Sequence[Pair]]) -> str:
             told = [f"open: not measured here, `{experiment.command}`", ""]
             if experiment.measured:
                 row = experiment.against(other).loc[variant]
-                span = f"[{row['difference_low']:+.1f}, {row['difference_high']:+.1f}]"
-                told = [f"{row['difference']:+.1f} {span}", str(row["verdict"])]
+                told = [span(row), str(row["verdict"])]
             rows.append([number, asks, *told])
     return markdown_table(["answer", "compared", "points of mAP [95 %]", "verdict"], rows)
 

@@ -47,8 +47,9 @@ def refreshed(text: str) -> str:
 def chapters() -> dict[str, list[str]]:
     """Stems of all notebooks by chapter; one that is added is in it by its digits."""
     found: dict[str, list[str]] = {}
+    of_studies = studies_of_notebooks()
     for path in all_notebooks():
-        kind = "3" if path.stem in studies_of_notebooks() else path.stem[0]
+        kind = "3" if path.stem in of_studies else path.stem[0]
         chapter = CHAPTERS.get(kind, f"Notebooks {kind}x")
         found.setdefault(chapter, []).append(path.stem)
     return found

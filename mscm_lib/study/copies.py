@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mscm_lib.config import LICENSED
 from mscm_lib.own_parts import sources
-from mscm_lib.paths import resolve
+from mscm_lib.paths import from_root, resolve
 from mscm_lib.study.code import FOLDER, REFERENCE, STAGES
 from mscm_lib.study.settings import RunName, Study
 
@@ -26,7 +26,7 @@ PAPER = "91_paper_tables"
 # Their tables are of all studies. The results of others are no dependency, or DVC would make them:
 # README.md is, whose tables `mscm readme` takes from all that has been measured.
 _OF_ALL = ("00_guide", PAPER, "92_first_edition")
-_COSTS = _PARTS = ("03_qfe", "04_mimb_alb")
+_OF_PARTS = ("03_qfe", "04_mimb_alb")  # with costs, and what finished runs made of them
 
 
 def all_notebooks() -> list[Path]:
@@ -107,19 +107,24 @@ def dependencies(study: Study, stem: str) -> list[str]:
         return [*code, executed_by_stage(study, stem)]
     tables = f"results/{study.name}/tables"
     if stem in studies_of_notebooks():  # beside other experiments' results
-        own = {path for run in study.runs() for path in sources(study.config(run))}
-        parts = sorted(path.relative_to(resolve("")).as_posix() for path in own)
-        return [*code, tables, "results/benchmarks", "README.md", *definitions(study), *parts]
+        return [
+            *code,
+            tables,
+            "results/benchmarks",
+            "README.md",
+            *definitions(study),
+            *map(from_root, own_files(study)),
+        ]
     if stem in TOLD:
         return [*code, tables, *definitions(study)]
     found = [*code, "variants.yaml", *definitions(study)]
-    if stem in _COSTS:
+    if stem in _OF_PARTS:
         found.append("results/benchmarks")
     if stem in _OF_ALL:
         found += [tables, "README.md", *published()]
     if stem == "92_first_edition":
         found.append("results/first_edition.csv")
-    if stem in _PARTS or stem[0] in "46":  # they look into finished runs on the first dataset
+    if stem in _OF_PARTS or stem[0] in "46":  # they look into finished runs on the first dataset
         first = next(iter(study.data))
         runs = [run.name for run in study.runs() if run.dataset == first]
         found += [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
@@ -132,7 +137,12 @@ def definitions(study: Study) -> list[str]:
     return [f"studies/{name}/study.yaml" for name in names if name]
 
 
+def own_files(study: Study) -> list[Path]:
+    """The user's own files that a study's runs name parts in, whether or not they are there."""
+    return sorted({path for run in study.runs() for path in sources(study.config(run))})
+
+
 def published() -> list[str]:
     """The tables of figures in print."""
     tables = resolve("mscm_lib/reports").glob("published*.csv")
-    return sorted(path.relative_to(resolve("")).as_posix() for path in tables)
+    return sorted(map(from_root, tables))

@@ -22,7 +22,6 @@ import yaml
 from mscm_lib.config import WATCHING, RunConfig
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
-from mscm_lib.own_parts import sources
 from mscm_lib.paths import from_root, resolve
 from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
 from mscm_lib.study.copies import (
@@ -32,6 +31,7 @@ from mscm_lib.study.copies import (
     dependencies,
     notebooks_of,
     of_no_study,
+    own_files,
 )
 from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.reading import read_yaml
@@ -59,7 +59,7 @@ def write_plan() -> list[str]:
             write_text(path, text)
             changed.append(name)
     for path in sorted(resolve("plan").glob("*/*.yaml")):
-        name = path.relative_to(resolve("")).as_posix()
+        name = from_root(path)
         if name not in wanted:
             path.unlink()
             changed.append(name)
@@ -207,10 +207,10 @@ def _stages(study: Study) -> dict[str, Any]:
     made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
     copies = _reports(study, notebooks_of(study))
     tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
-    files = {path for run in study.runs() for path in sources(study.config(run))}
-    if missing := [path for path in sorted(files) if not path.is_file()]:
+    files = own_files(study)
+    if missing := [path for path in files if not path.is_file()]:
         raise ConfigError(f"studies/{name}/study.yaml: names a part in {missing[0]}: no such file")
-    own = sorted(path.relative_to(resolve("")).as_posix() for path in files)
+    own = [*map(from_root, files)]
     parts = {
         "parts": {
             "wdir": "../..",
