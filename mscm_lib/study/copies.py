@@ -37,7 +37,7 @@ def all_notebooks() -> list[Path]:
 def studies_of_notebooks() -> dict[str, str]:
     """For each notebook about one experiment, by stem: the study that its parameters name."""
     named = {
-        p.stem: _study_of(p, p.stat().st_mtime_ns) for p in all_notebooks() if p.stem[0] in "23"
+        p.stem: _study_of(p, p.stat().st_mtime_ns) for p in all_notebooks() if p.stem[0] in "235"
     }
     return {stem: study for stem, study in named.items() if study}
 
