@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from mscm_lib.paths import resolve
 from mscm_lib.reports.experiments import CONTRASTED, Experiment, read_experiment, span
-from mscm_lib.study.comparison import FLOOR
+from mscm_lib.study.comparison import FLOOR, VERDICTS
 from mscm_lib.study.copies import QUICK, studies_of_notebooks
 from mscm_lib.study.settings import study_names
 
@@ -52,6 +53,26 @@ def found(experiment: Experiment) -> str:
     if experiment.has_contrasts:
         told.insert(0, f"stated in advance, {verdicts(experiment.contrasts())}")
     return beside + "; all pairs, ".join(told)
+
+
+def told(experiment: Experiment) -> str:
+    """What a study's runs show: a sentence a network, then the gate; a list in Markdown."""
+    if not experiment.measured:
+        return experiment.state
+    rows = experiment.rows().dropna(subset=["difference"])
+    other = experiment.label(experiment.study.reference)
+    lines = [f"- {_sentence(row, other)}" for row in rows.itertuples()]
+    return "\n".join([*lines, "", gate(experiment)])
+
+
+def _sentence(row: Any, other: str) -> str:
+    measured = f"{span(row, ' points')} of mAP"
+    verdict = str(row.verdict)
+    if verdict in ("better", "worse"):
+        return f"**{row.label}** does {verdict} than {other}: {measured}."
+    if verdict.startswith(VERDICTS[2:]):
+        return f"**{row.label}** and {other} are {verdict}: {measured}."
+    return f"**{row.label}** beside {other}: no verdict, {verdict} ({measured})."
 
 
 def verdicts(rows: pd.DataFrame) -> str:

@@ -30,8 +30,8 @@ def _experiment(rows):
     )
 
 
-def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
-    found = _experiment(
+def _one_of_each_verdict():
+    return _experiment(
         [
             {"variant": "mscmnet", "mean": 27.25},
             {"variant": "none", "difference": 8.04, "difference_low": 5, "difference_high": 11,
@@ -44,6 +44,10 @@ def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
              "difference_high": -15, "verdict": "not trained far enough"},
         ]
     )  # fmt: skip
+
+
+def test_a_variant_stands_where_its_verdict_puts_it():
+    found = _one_of_each_verdict()
     assert findings.found(found) == (
         "points of mAP beside MIMB (27.2), 3 worlds, one training a network in each: "
         "none +8.0 [+5.0, +11.0]: *better*; "
@@ -51,6 +55,20 @@ def test_a_variant_stands_where_its_verdict_puts_it(monkeypatch):
         "pyramid -3.0 [-5.0, -1.0]: *worse*; "
         "self attention -20.0 [-25.0, -15.0]: *not trained far enough*"
     )
+
+
+def test_a_sentence_says_no_more_than_its_verdict(monkeypatch):
+    monkeypatch.setattr(findings, "gate", lambda _: "The gate.")
+    assert findings.told(_one_of_each_verdict()).splitlines() == [
+        "- **none** does better than MIMB: +8.0 points [+5.0, +11.0] of mAP.",
+        "- **concatenation** and MIMB are not distinguishable (could have seen 3.1 points): "
+        "+1.0 points [-1.0, +3.0] of mAP.",
+        "- **pyramid** does worse than MIMB: -3.0 points [-5.0, -1.0] of mAP.",
+        "- **self attention** beside MIMB: no verdict, not trained far enough "
+        "(-20.0 points [-25.0, -15.0] of mAP).",
+        "",
+        "The gate.",
+    ]
 
 
 def test_what_waits_has_a_command_and_no_figure(monkeypatch):
