@@ -21,10 +21,9 @@ import nbformat
 from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.reports.executed import PICTURES, read_notebook, same_code
+from mscm_lib.reports.executed import PICTURES, read_notebook, same_code, title
 from mscm_lib.reports.findings import findings
 from mscm_lib.reports.readme import chapters, shown
-from mscm_lib.reports.summary import title
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
 PAGES = ("own_data", "changes")  # of book/, beside the front page

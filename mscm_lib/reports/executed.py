@@ -68,6 +68,16 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         raise DataError(f"{path}: not a readable notebook ({error})") from error
 
 
+def prose(path: Path) -> list[str]:
+    """The Markdown cells of a notebook."""
+    return [cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown"]
+
+
+def title(stem: str) -> str:
+    """A notebook's first heading."""
+    return prose(resolve(f"notebooks/{stem}.ipynb"))[0].splitlines()[0].lstrip("# ")
+
+
 def same_code(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> bool:
     """Whether an executed notebook is of its present source, papermill's cell apart."""
     return _code(ran) == _code(source)

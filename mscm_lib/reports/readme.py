@@ -10,8 +10,8 @@ from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import benchmark_table
 from mscm_lib.reports.diagrams import write_diagrams
+from mscm_lib.reports.executed import title
 from mscm_lib.reports.findings import findings, markdown_table
-from mscm_lib.reports.summary import title
 from mscm_lib.study.copies import all_notebooks, copy_path, home, studies_of_notebooks
 
 CHAPTERS = {

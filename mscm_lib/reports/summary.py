@@ -15,7 +15,7 @@ import pandas as pd
 from mscm_lib.errors import DataError
 from mscm_lib.files import read_json, write_text
 from mscm_lib.paths import resolve
-from mscm_lib.reports.executed import read_notebook
+from mscm_lib.reports.executed import title
 from mscm_lib.reports.experiments import read_experiment
 from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.study.code import FOLDER, write_code
@@ -62,13 +62,6 @@ def write_summary(name: str) -> None:
     write_text(
         resolve(f"results/{name}/README.md"), "\n\n".join(b.rstrip("\n") for b in blocks) + "\n"
     )
-
-
-def title(stem: str) -> str:
-    """A notebook's first heading."""
-    cells = read_notebook(resolve(f"notebooks/{stem}.ipynb")).cells
-    prose = next((cell.source for cell in cells if cell.cell_type == "markdown"), stem)
-    return str(prose.splitlines()[0].lstrip("# "))
 
 
 def contents(study: Study) -> str:
