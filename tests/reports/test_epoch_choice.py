@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mscm_lib.reports import epoch_choice, numbers
+from mscm_lib.reports import epoch_choice
+from mscm_lib.reports.finished_runs import two_runs
 
 HISTORY = pd.DataFrame(
     {
@@ -31,14 +32,11 @@ def test_each_rule_keeps_its_epoch():
     assert table["epoch"].tolist() == [2, 1, 0]
     assert table["above last, first gallery"].tolist() == pytest.approx([0, -5, 5])
     assert table["above last, all galleries"].tolist() == pytest.approx([0, -3, -5])
-    assert len(epoch_choice.epochs_figure(HISTORY, table).axes[0].lines) == 6
 
 
 @pytest.mark.parametrize("history", [HISTORY[["epoch"]], HISTORY * np.nan])
 def test_where_nothing_was_recorded_nothing_is_chosen(history):
-    table = epoch_choice.choices(epoch_choice.Watched("x", history, pd.DataFrame()))
-    assert table.empty
-    epoch_choice.epochs_figure(history, table)
+    assert epoch_choice.choices(epoch_choice.Watched("x", history, pd.DataFrame())).empty
 
 
 def test_the_best_of_luck_is_optimistic_and_the_best_of_worth_is_not():
@@ -52,7 +50,7 @@ def test_the_best_of_luck_is_optimistic_and_the_best_of_worth_is_not():
 
 
 def test_a_run_that_recorded_both_searches_is_taken_at_its_word():
-    run, _ = numbers.two_runs("quick", people=6, epochs=1)
+    run, _ = two_runs("quick", people=6, epochs=1)
     own = epoch_choice.watched(replace(run, stand_in=False), 6, 2)
     assert own.history is run.history and own.queries.empty
     made = epoch_choice.watched(run, 6, 2)
