@@ -19,7 +19,7 @@ from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import machine
 from mscm_lib.reports.published import DATASETS, TITLES
 from mscm_lib.study.comparison import benchmark_of
-from mscm_lib.study.tables import LABELS
+from mscm_lib.study.tables import LABELS, RUN
 
 TRAINED_ON = {"sysu": 395, "regdb": 206, "llcm": 713}
 """Training identities of the whole dataset, or of one of RegDB's splits."""
@@ -73,11 +73,12 @@ def measured(results: Path | str = "results") -> Measured:
             else:
                 rows.append(row)
         histories.append(tables.histories([row for row in rows if row["study"] == tables.study]))
+    none = pd.DataFrame(columns=["study", *RUN])
     gathered = [table for table in histories if len(table)]
     return Measured(
         pd.DataFrame(rows, columns=ROW),
         pd.DataFrame(left_out, columns=LEFT_OUT),
-        pd.concat(gathered, ignore_index=True) if gathered else pd.DataFrame(),
+        pd.concat(gathered, ignore_index=True) if gathered else none,
     )
 
 
