@@ -113,12 +113,8 @@ class _Tables:
             yield self._row(row, search, scoring, runs)
 
     def _row(self, row: pd.Series, search: str, scoring: str, runs: pd.DataFrame) -> dict[str, Any]:
-        records = [
-            record
-            for record in self.provenance.values()
-            if benchmark_of(record["parameters"]["dataset"]) == row["dataset"]
-            and record["parameters"]["variant"] == row["network"]
-        ]
+        wanted = row["dataset"], row["network"]
+        records = [each for each in self.provenance.values() if _trained(each) == wanted]
         if not records:
             raise DataError(
                 f"{self.folder}/provenance.json: nothing about {row['network']} on "
@@ -153,9 +149,14 @@ class _Tables:
     def _reader(self, dataset: str) -> str:
         """What read the images of the study's own ``dataset``."""
         for record in self.provenance.values():
-            if benchmark_of(record["parameters"]["dataset"]) == benchmark_of(dataset):
+            if _trained(record)[0] == benchmark_of(dataset):
                 return str(record.get("images", {}).get("reader", dataset))
         return dataset
+
+
+def _trained(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Benchmark and variant."""
+    return benchmark_of(record["parameters"]["dataset"]), record["parameters"]["variant"]
 
 
 _PLACE = ("dataset", "variant", "search", "scoring")
