@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import pandas as pd
 from safetensors import safe_open
 from torch import Tensor
 
-from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.errors import ProtocolError
@@ -25,7 +23,7 @@ from mscm_lib.files import atomic_path, write_text
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.paths import resolve
-from mscm_lib.reports.finished_runs import FinishedRun, stand_in_config
+from mscm_lib.reports.finished_runs import FinishedRun, stand_in_config, training_digest
 from mscm_lib.training import train
 from mscm_lib.training.state import FILE
 
@@ -73,10 +71,8 @@ class Watched:
 def watched(run: FinishedRun, people: int, epochs: int) -> Watched:
     """The run's own history where it recorded both searches, else a short training made for it.
 
-    Args:
-        run: a finished one; the training has its parameters but for `RECORDING`, and its people.
-        people: of the stand-in, whose people are taken where the run's images are large.
-        epochs: of the short training.
+    The training has the run's parameters but for `RECORDING` and ``epochs``, and its people; where
+    the run's images are large, those of a stand-in of ``people`` generated ones.
     """
     if not run.stand_in and {"validation_rank1", "test_rank1"} <= set(run.history):
         return Watched(f"{run.name}, by its own history", run.history, pd.DataFrame())
@@ -92,10 +88,7 @@ def watched(run: FinishedRun, people: int, epochs: int) -> Watched:
 
 def _kept(config: RunConfig, packed: PackedDataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """History and queries, from ``build/`` while parameters, data and code are the same."""
-    described = json.dumps(
-        [config.as_dict(), packed.images.fingerprint, of_training(config)], sort_keys=True
-    )
-    folder = resolve(f"build/epochs/{hashlib.sha256(described.encode()).hexdigest()[:12]}")
+    folder = resolve(f"build/epochs/{training_digest(config, packed.images.fingerprint)}")
     if not (folder / "queries.csv").is_file():
         with atomic_path(folder) as part:
             _train(config, packed, part)

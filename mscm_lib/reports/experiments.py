@@ -36,13 +36,7 @@ _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """What a study compares, and what it found where it has been run.
-
-    Attributes:
-        study: its definition.
-        comparison, identities, metrics: its tables; without rows where it has not been run here.
-        provenance: a record a run, by name.
-    """
+    """What a study compares, and its tables and records, which are empty where it was not run here."""
 
     study: Study
     comparison: pd.DataFrame
@@ -217,11 +211,7 @@ class Experiment:
 
 
 def read_experiment(name: str, on: str = "") -> Experiment:
-    """A study with its results, or without where it has not been run here.
-
-    Args:
-        name: of the study.
-        on: the study whose data its variants are put on; "" for its own.
+    """A study with its results, or without where it has not been run here; ``on`` another's data.
 
     Raises:
         ConfigError: no study has the name.
