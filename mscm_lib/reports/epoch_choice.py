@@ -175,35 +175,3 @@ def choices(training: Watched) -> pd.DataFrame:
         if (column := f"R1, {name}") in shown:
             shown[f"above last, {name}"] = shown[column] - shown[column].iloc[0]
     return shown.rename_axis("kept")
-
-
-def optimism(queries: pd.DataFrame, splits: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Choose an epoch by the rank-1 of half of the people, and ask the other half.
-
-    People are divided ``splits`` times, and each division is used both ways.
-
-    Returns:
-        A row a way of asking the other half ("the gallery chosen by", "all galleries"), in points,
-        means over divisions: optimism (rank-1 of the half that chose, less that of the other half,
-        both at the epoch chosen) and gain (of the other half, chosen epoch less last epoch).
-    """
-    first = queries[queries["gallery_trial"] == queries["gallery_trial"].min()]
-    hits, counts = _sums(first)
-    asked = {"the gallery chosen by": (hits, counts), "all galleries": _sums(queries)}
-    generator, found = np.random.default_rng(seed), {name: list[list[float]]() for name in asked}
-    for _ in range(splits):
-        order = generator.permutation(len(hits))
-        halves = order[: len(order) // 2], order[len(order) // 2 :]
-        for own, other in (halves, halves[::-1]):
-            kept = int((hits[own].sum(axis=0) / counts[own].sum(axis=0)).argmax())
-            for name, (right, of) in asked.items():
-                seen, unseen = (right[p].sum(axis=0) / of[p].sum(axis=0) for p in (own, other))
-                found[name].append([seen[kept] - unseen[kept], unseen[kept] - unseen[-1]])
-    means = {name: 100 * np.mean(values, axis=0) for name, values in found.items()}
-    return pd.DataFrame.from_dict(means, orient="index", columns=["optimism", "gain"])
-
-
-def _sums(queries: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(people, epochs): hits, and queries."""
-    table = queries.groupby(["query_id", "epoch"])["hit"].agg(["sum", "size"]).unstack()
-    return table["sum"].to_numpy(float), table["size"].to_numpy(float)

@@ -53,7 +53,7 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
         printed (the value with the digits that it was printed with).
 
     Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
+        DataError: the file is missing, or a row, which is named, is not what it should be.
     """
     table = _read(Path(path), COLUMNS)
     for line, (_, row) in enumerate(table.iterrows(), 2):
@@ -66,14 +66,10 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
 
 
 def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
-    """What others got who ran a method again, beside what was claimed for it.
+    """What others got who ran a method again, beside what was claimed for it, a row a figure.
 
-    Returns:
-        A row a figure: method, dataset, search, scoring, metric, claim (NaN where `published_figures`
-        has none), value (both in percent), difference in points, source, remark.
-
-    Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
+    Columns: `KEY`, claim (NaN where `published_figures` has none), value (both in percent),
+    difference in points, source, remark. Raises as `published_figures`.
     """
     table = _read(Path(path), [*KEY, "value", "source", "remark"])
     for line, (_, row) in enumerate(table.iterrows(), 2):
@@ -85,14 +81,11 @@ def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
 
 
 def published_log(path: Path | str = LOG) -> pd.DataFrame:
-    """The authors' training log on SYSU-MM01: all-search, first gallery, at some epochs.
+    """The authors' training log on SYSU-MM01: all-search, first gallery, a row a point.
 
-    Returns:
-        A row a point: epoch (from 0; NaN for what holds of the whole training), feature ("neck",
-        "pooled" or ""), quantity, value (measures and accuracy in percent), source, remark.
-
-    Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
+    Columns: epoch (from 0; NaN for what holds of the whole training), feature ("neck", "pooled" or
+    ""), quantity, value (measures and accuracy in percent), source, remark. Raises as
+    `published_figures`.
     """
     table = _read(Path(path), LOG_COLUMNS)
     for line, (_, row) in enumerate(table.iterrows(), 2):
