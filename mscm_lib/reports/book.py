@@ -1,9 +1,8 @@
 """The book: the executed notebooks and the studies' front pages as one static site.
 
-It executes nothing. Files keep their places (``results/<study>/…``), so that a link that holds in the
-repository holds in the book. A notebook that has no executed copy is shown as its source, and says which
-command fills it. Sphinx, with MyST-NB and its book theme, makes the pages; the site loads nothing from a
-network and opens from disk.
+It executes nothing. Files keep their places, so that a link that holds in the repository holds in the
+book. A notebook without an executed copy is shown as its source, and says which command fills it.
+Sphinx makes the pages; the site loads nothing from a network and opens from disk.
 """
 
 from __future__ import annotations

@@ -38,17 +38,6 @@ def evidence(asked: Mapping[int, Sequence[Pair]]) -> str:
     return markdown_table(["answer", "compared", "points of mAP [95 %]", "verdict"], rows)
 
 
-def contents() -> str:
-    """Every notebook as a list in Markdown: its title, which is a link, and the claim it makes."""
-    lines = []
-    for path in all_notebooks():
-        heading, _, rest = prose(path)[0].partition("\n")
-        claim = re.search(r"\*\*(?:Claim: )?(.+?)\*\*", rest, re.DOTALL)
-        told = f": {claim[1][0].upper()}{claim[1][1:]}" if claim else ""
-        lines.append(f"- [**{path.stem[:2]}** {heading.lstrip('# ')}]({path.name}){told}")
-    return "\n".join(lines)
-
-
 def broken_links(stem: str) -> list[str]:
     """Links of a notebook to a notebook, or to a heading in one, that is not there.
 
