@@ -45,7 +45,7 @@ def _result(benchmark: str) -> Found:
         return dict(read_json(path.with_suffix(".json")))
     if path.with_suffix(".csv").is_file():
         table = pd.read_csv(path.with_suffix(".csv"))
-        last = table.iloc[-1].to_dict()
+        last = {str(name): value for name, value in table.iloc[-1].items()}
         return {**last, "table": table, "provenance": last}
     return {}
 

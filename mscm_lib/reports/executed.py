@@ -137,8 +137,8 @@ def _with_palette(png: str) -> str:
     raw, stream = base64.b64decode(png), io.BytesIO()
     with Image.open(io.BytesIO(raw)) as picture:
         dpi = picture.info.get("dpi")
-        plain = {"method": Image.Quantize.MEDIANCUT, "dither": Image.Dither.NONE}
-        few = picture.convert("RGB").quantize(256, **plain)
+        method, dither = Image.Quantize.MEDIANCUT, Image.Dither.NONE
+        few = picture.convert("RGB").quantize(256, method=method, dither=dither)
         few.save(stream, "PNG", optimize=True, **({"dpi": dpi} if dpi else {}))
     return base64.b64encode(min(raw, stream.getvalue(), key=len)).decode()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -180,7 +180,7 @@ def _list(labels: Collection[str], title: str, xlabel: str) -> tuple[Figure, Axe
     return figure, axis
 
 
-def _interval(axis: Axes, y: float, span: Sequence[Any], colour: str, face: str) -> None:
+def _interval(axis: Axes, y: float, span: Iterable[Any], colour: str, face: str) -> None:
     """(mean, low, high) as a dot on a line at height ``y``."""
     mean, low, high = (float(value) for value in span)
     axis.plot([low, high], [y, y], color=colour, lw=2)

@@ -164,9 +164,9 @@ class Experiment:
         known = {*self.study.data, *map(benchmark_of, self.study.data)}
         if not self.measured or not {here, there} <= known:
             return self.rows(metric).assign(difference=float("nan"))
-        people = [self._of(self.identities, name, "") for name in (here, there)]
-        gates = [self.gate(name) for name in (here, there)]
-        found = compare_gaps(*people, self.study.reference, self._column(metric), gates=gates)
+        first, second = (self._of(self.identities, name, "") for name in (here, there))
+        column, gates = self._column(metric), [self.gate(name) for name in (here, there)]
+        found = compare_gaps(first, second, self.study.reference, column, gates=gates)
         return self._named(found.set_index("variant"))
 
     def _named(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -53,12 +53,15 @@ def ranked_lists(lists: Sequence[RankedList], title: str) -> Figure:
             right = identity == ranking.query
             colour = EXCLUDED if out else RIGHT if right else WRONG
             mark = "–" if out else "✓" if right else "✗"
-            look = {"facecolor": colour, "edgecolor": "none", "alpha": 0.28 if out else 1}
-            corner, rounded = (place + 0.08, -row - 0.72), "round,pad=0,rounding_size=0.1"
-            axis.add_patch(FancyBboxPatch(corner, 0.84, 0.5, rounded, **look))
-            ink = {"color": "#555555" if out else "white", "fontsize": 10, "fontweight": "bold"}
-            name = f"{mark} id {identity}"
-            axis.text(place + 0.5, -row - 0.47, name, ha="center", va="center", **ink)
+            tile = FancyBboxPatch(
+                (place + 0.08, -row - 0.72), 0.84, 0.5, "round,pad=0,rounding_size=0.1",
+                facecolor=colour, edgecolor="none", alpha=0.28 if out else 1,
+            )  # fmt: skip
+            axis.add_patch(tile)
+            axis.text(
+                place + 0.5, -row - 0.47, f"{mark} id {identity}", ha="center", va="center",
+                color="#555555" if out else "white", fontsize=10, fontweight="bold",
+            )  # fmt: skip
             label = "out" if out else f"rank {rank}"
             label += f"\n{ranking.notes[place]}" if ranking.notes else ""
             axis.text(place + 0.5, -row - 0.78, label, ha="center", va="top", fontsize=9)
@@ -172,8 +175,8 @@ def cmc_figure(curves: Mapping[str, npt.ArrayLike], title: str) -> Figure:
     figure, axis = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
     for place, (name, curve) in enumerate(curves.items()):
         values = 100 * np.asarray(curve)
-        look = {"marker": "os^D"[place % 4], "color": PALETTE[place], "ms": 5}
-        axis.plot(np.arange(1, len(values) + 1), values, label=name, **look)
+        ranks, marker = np.arange(1, len(values) + 1), "os^D"[place % 4]
+        axis.plot(ranks, values, label=name, marker=marker, ms=5, color=PALETTE[place])
     axis.set(title=title, xlabel="rank", ylabel="queries found, %", ylim=(0, 104))
     axis.legend(loc="lower right")
     return figure
