@@ -186,7 +186,7 @@ def _reason(
 
 def _where(table: pd.DataFrame, *place: str) -> pd.DataFrame:
     """The rows of a dataset, variant, search and scoring."""
-    return table[(table[["dataset", "variant", "search", "scoring"]] == place).all(axis=1)]
+    return table[(table[["dataset", "variant", "search", "scoring"]] == list(place)).all(axis=1)]
 
 
 def _joined(values: Any) -> str:
