@@ -9,17 +9,18 @@ import pandas as pd
 
 from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
+from mscm_lib.reports.findings import markdown_table
 
 FOLDER = "results/benchmarks"
 Found = Mapping[str, Any]
 
 
 class Line(NamedTuple):
-    """One line: what is measured, by which benchmark, and how its figures are told."""
+    """What is measured, by which benchmark, and how its figures are told: a form, or a function."""
 
     what: str
     benchmark: str
-    tell: Callable[[Found], str]
+    told: str | Callable[[Found], str]
 
 
 def benchmark_table() -> str:
@@ -27,28 +28,26 @@ def benchmark_table() -> str:
 
     One that has not been run here is named with its command and without a figure.
     """
-    rows = ["| what | measured | on | command |", "| --- | --- | --- | --- |"]
+    rows = []
     for line in LINES:
-        found = _result(line.benchmark)
-        told = "not run here" if found is None else line.tell(found)
-        command = f"`python benchmarks/{line.benchmark}.py`"
-        rows.append(f"| {line.what} | {told} | {_where(found)} | {command} |")
-    return "\n".join(rows) + "\n"
+        told, where = "not run here", ""
+        if found := _result(line.benchmark):
+            told = line.told.format(**found) if isinstance(line.told, str) else line.told(found)
+            where = machine(found["provenance"])
+        rows.append([line.what, told, where, f"`python benchmarks/{line.benchmark}.py`"])
+    return markdown_table(["what", "measured", "on", "command"], rows)
 
 
-def _result(benchmark: str) -> Found | None:
-    """The record of a benchmark: a JSON object, or a table by column and its last row's origin."""
+def _result(benchmark: str) -> Found:
+    """The record of a benchmark, or its table with the figures of the last row; empty where none is."""
     path = resolve(f"{FOLDER}/{benchmark}")
     if path.with_suffix(".json").is_file():
         return dict(read_json(path.with_suffix(".json")))
     if path.with_suffix(".csv").is_file():
         table = pd.read_csv(path.with_suffix(".csv"))
-        return {"table": table, "provenance": table.iloc[-1].to_dict()}
-    return None
-
-
-def _where(found: Found | None) -> str:
-    return "" if found is None else machine(found["provenance"])
+        last = {str(name): value for name, value in table.iloc[-1].items()}
+        return {**last, "table": table, "provenance": last}
+    return {}
 
 
 def machine(origin: Found) -> str:
@@ -67,71 +66,36 @@ def _packing(found: Found) -> str:
     )
 
 
-def _gallery(found: Found) -> str:
-    row = found["table"].iloc[-1]
+def _views(found: Found) -> str:
+    step, waited = (1000 * found[name] for name in ("device step seconds", "waited seconds a step"))
     return (
-        f"{row['ratio']:.1f} times the bare product's time, {row['peak_gib']:.2f} GiB beyond the "
-        "features"
+        f"{found['ratio']:.1f} times as fast as per-sample transforms; a device with a step of "
+        f"{step:.0f} ms waits {waited:.1f} ms of it"
     )
-
-
-def _killed(found: Found) -> str:
-    return f"{found['identical']} of {found['killed']} endings identical to the byte"
 
 
 LINES = (
     Line(
-        "a training step, ResNet-50 at 384×192, input included",
-        "training_step",
-        lambda found: (
-            f"{found['ratio']:.1f} times as fast as the release's recipe written plainly, "
-            f"{found['achieved_share_of_ceiling']:.0%} of the device's matrix-product ceiling"
-        ),
+        "a training step, ResNet-50 at 384×192, input included", "training_step",
+        "{ratio:.1f} times as fast as the release's recipe written plainly, "
+        "{achieved_share_of_ceiling:.0%} of the device's matrix-product ceiling",
     ),
     Line(
-        "a training step of the quick study, ResNet-18 at 64×32",
-        "small_maps",
-        lambda found: (
-            f"{found['table']['ratio'].iloc[-1]:.1f} times as fast as with the device's own "
-            "convolutions in layers 3 and 4"
-        ),
+        "a training step of the quick study, ResNet-18 at 64×32", "small_maps",
+        "{ratio:.1f} times as fast as with the device's own convolutions in layers 3 and 4",
     ),
-    Line(
-        "embedding at 384×192",
-        "embedding",
-        lambda found: (
-            f"{found['ratio']:.1f} times as fast, in {found['precision']}, as the plain form"
-        ),
-    ),
-    Line(
-        "the four views of a batch",
-        "input_pipeline",
-        lambda found: (
-            f"{found['ratio']:.1f} times as fast as per-sample transforms; a device with "
-            f"a step of {1000 * found['device step seconds']:.0f} ms waits "
-            f"{1000 * found['waited seconds a step']:.1f} ms of it"
-        ),
-    ),
+    Line("embedding at 384×192", "embedding",
+         "{ratio:.1f} times as fast, in {precision}, as the plain form"),
+    Line("the four views of a batch", "input_pipeline", _views),
     Line("packing 384×192 JPEGs and smaller", "packing", _packing),
-    Line(
-        "ten SYSU-MM01 trials, 3,803 × 301",
-        "ranking",
-        lambda found: (
-            f"{found['table']['ratio'].iloc[-1]:.0f} times as fast as a loop over queries"
-        ),
-    ),
-    Line("1,000 queries in a million gallery features", "large_gallery", _gallery),
-    Line(
-        "re-ranking 4,000 + 4,000 features",
-        "rerank",
-        lambda found: (
-            f"{found['table']['ratio'].iloc[-1]:.1f} times as fast as the dense definition"
-        ),
-    ),
-    Line("training killed at random moments and resumed", "kill_and_resume", _killed),
-    Line(
-        "two processes against one, ten steps",
-        "two_processes",
-        lambda found: f"weights within {found['float64']['weights']:.0e}",
-    ),
-)
+    Line("ten SYSU-MM01 trials, 3,803 × 301", "ranking",
+         "{ratio:.0f} times as fast as a loop over queries"),
+    Line("1,000 queries in a million gallery features", "large_gallery",
+         "{ratio:.1f} times the bare product's time, {peak_gib:.2f} GiB beyond the features"),
+    Line("re-ranking 4,000 + 4,000 features", "rerank",
+         "{ratio:.1f} times as fast as the dense definition"),
+    Line("training killed at random moments and resumed", "kill_and_resume",
+         "{identical} of {killed} endings identical to the byte"),
+    Line("two processes against one, ten steps", "two_processes",
+         "weights within {float64[weights]:.0e}"),
+)  # fmt: skip

@@ -1,9 +1,8 @@
 """The book: the executed notebooks and the studies' front pages as one static site.
 
-It executes nothing. Files keep their places (``results/<study>/…``), so that a link that holds in the
-repository holds in the book. A notebook that has no executed copy is shown as its source, and says which
-command fills it. Sphinx, with MyST-NB and its book theme, makes the pages; the site loads nothing from a
-network and opens from disk.
+It executes nothing. Files keep their places, so that a link that holds in the repository holds in the
+book. A notebook without an executed copy is shown as its source, and says which command fills it.
+Sphinx makes the pages; the site loads nothing from a network and opens from disk.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ import nbformat
 from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.reports.executed import PICTURES, read_notebook, same_code
+from mscm_lib.reports.executed import PICTURES, read_notebook, same_code, title
 from mscm_lib.reports.findings import findings
 from mscm_lib.reports.readme import chapters, shown
-from mscm_lib.reports.summary import title
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
 PAGES = ("own_data", "changes")  # of book/, beside the front page

@@ -1,19 +1,16 @@
-"""Diagrams of the method and of the pipeline, as SVG, drawn from the things themselves.
+"""Diagrams of the method, as SVG, drawn from the things themselves; all that README.md shows.
 
-Sizes are asked of a network, arrows of the loss's pairings and of the pipeline's files. Each is
-plain text without identifiers or styles, so that several stand on one page; on a light ground of
-its own, which reads in dark mode; narrow, with letters that a telephone still shows.
+Sizes are asked of a network, arrows of the loss's pairings. Each is plain text without identifiers
+or styles, so that several stand on one page; on a light ground of its own, which reads in dark mode;
+narrow, with letters that a telephone still shows.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-import yaml
 from IPython.display import Markdown, display
 
 from mscm_lib.errors import ConfigError
@@ -22,6 +19,7 @@ from mscm_lib.losses.quadruple_center import PAIRINGS
 from mscm_lib.models import ALB, MIMB, MSCMNet
 from mscm_lib.models.streams import STREAMS
 from mscm_lib.paths import resolve
+from mscm_lib.reports.pipeline_diagram import pipeline
 from mscm_lib.reports.style import (
     EXCLUDED,
     INFRARED,
@@ -34,29 +32,6 @@ from mscm_lib.reports.svg import FAINT, INK, Drawing, Point
 
 FOLDER = "results/diagrams"
 MIXED = PALETTE[2]
-STAGES = {
-    "prepare": (10, 122, 440, VISIBLE),
-    "train": (10, 196, 148, INFRARED),
-    "reference": (270, 196, 180, INFRARED),
-    "evaluate": (122, 288, 176, INFRARED),
-    "tables": (10, 380, 440, MIXED),
-    "figures": (10, 454, 220, MIXED),
-    "reports": (10, 528, 440, MIXED),
-}
-"""Where a stage stands: left, top, width, colour."""
-HANDED: dict[tuple[str, str], tuple[Point, ...]] = {
-    ("prepare", "train"): ((75, 167), (75, 196)),
-    ("prepare", "reference"): ((360, 167), (360, 196)),
-    ("prepare", "evaluate"): ((205, 167), (205, 288)),
-    ("train", "evaluate"): ((90, 258), (90, 319), (122, 319)),
-    ("train", "tables"): ((40, 258), (40, 380)),
-    ("reference", "tables"): ((380, 258), (380, 380)),
-    ("evaluate", "tables"): ((205, 350), (205, 380)),
-    ("tables", "figures"): ((120, 425), (120, 454)),
-    ("tables", "reports"): ((340, 425), (340, 528)),
-    ("figures", "reports"): ((120, 499), (120, 528)),
-}
-"""The way of an arrow from one stage to another that reads what it wrote."""
 
 
 def network(net: MSCMNet) -> str:
@@ -96,14 +71,8 @@ def network(net: MSCMNet) -> str:
     d.arrow((190, 442), (226, 442), (226, 220), (264, 220), thick=3, colour=VISIBLE)
     for place, (name, block) in enumerate(blocks.items()):
         y = 206 + 68 * place
-        d.box(
-            264,
-            y,
-            172,
-            44,
-            [f"ALB {place + 1}", f"guided by {'itself' if block.source is None else _said(name)}"],
-            MIXED,
-        )
+        guide = "itself" if block.source is None else _said(name)
+        d.box(264, y, 172, 44, [f"ALB {place + 1}", f"guided by {guide}"], MIXED)
         d.arrow((350, y + 44), (350, y + 68 if place < len(blocks) - 1 else 500), thick=3,
                 colour=VISIBLE)  # fmt: skip
         if block.source is not None:
@@ -231,50 +200,6 @@ def qct(pairing: str = "cross") -> str:
     return d.svg()
 
 
-def pipeline() -> str:
-    """The stages, what each writes, and who reads it, as ``dvc.yaml`` and a study's file have it.
-
-    All later stages depend on digests of code and on the plan or the study's file: one arrow.
-    """
-    stages: dict[str, Any] = {}
-    for path in ("dvc.yaml", "studies/quick/dvc.yaml"):
-        stages |= yaml.safe_load(resolve(path).read_text(encoding="utf-8"))["stages"]
-    # one box: a stage a notebook, each on the tables, and the front page on all of them
-    told = [*stages.pop("summary")["deps"], *stages["report-90_results"]["deps"]]
-    stages = {name: stage for name, stage in stages.items() if not name.startswith("report-")}
-    deps = [path for path in told if "/reports/" not in path]
-    stages["reports"] = {"deps": deps, "outs": ["results/quick/reports, README.md"]}
-    reads = {name: stage.get("do", stage)["deps"] for name, stage in stages.items()}
-    writes = {name: _written(stage) for name, stage in stages.items()}
-    shown = {name: _for_readers(path) for name, path in writes.items()}
-    d = Drawing(590, "The pipeline: a study is planned; its data are prepared; runs are trained, "
-                "evaluated, and told in tables, figures and notebooks")  # fmt: skip
-    d.box(10, 12, 215, 62, ["mscm plan", "studies/<study>/study.yaml", "→ plan/, runs.json"], FAINT)
-    d.box(235, 12, 215, 62, ["strip", "notebooks, mscm_lib", f"→ {shown['strip']}"], FAINT)
-    d.words(230, 96, "parameters and digests of code: to every stage")
-    d.arrow((230, 102), (230, 122))
-    for name, (x, y, width, colour) in STAGES.items():
-        notebook = re.search(r"\d\d_\w+", str(stages[name]))
-        lines = [name, *([notebook[0]] if notebook else []), f"→ {shown[name]}"]
-        d.box(x, y, width, 11 + 17 * len(lines), lines, colour)
-        begins = writes[name].split("${")[0]
-        for reader in stages:
-            if any(path.startswith(begins) for path in reads[reader]):
-                d.arrow(*HANDED[name, reader])
-    return d.svg()
-
-
-def _written(stage: Mapping[str, Any]) -> str:
-    """The first thing that a stage writes, as DVC has it."""
-    out = stage.get("do", stage)["outs"][0]
-    return str(out if isinstance(out, str) else next(iter(out)))
-
-
-def _for_readers(path: str) -> str:
-    what = "<run>" if path.startswith(("runs/train", "runs/evaluate")) else "<data>"
-    return path.replace("${key}", what).replace("/quick/", "/<study>/")
-
-
 def show_diagram(svg: str, text: str) -> None:
     """Show a diagram in a notebook, with ``text`` as what it says and as the line below it."""
     alternative = {"image/svg+xml": {"alt": text}}
@@ -331,7 +256,5 @@ def _mean(points: Sequence[Point]) -> Point:
 
 def _short(begin: Point, end: Point, by: float) -> Point:
     """``begin`` moved towards ``end`` by so many pixels."""
-    length = math.dist(begin, end)
-    return begin[0] + by * (end[0] - begin[0]) / length, begin[1] + by * (
-        end[1] - begin[1]
-    ) / length
+    share = by / math.dist(begin, end)
+    return begin[0] + share * (end[0] - begin[0]), begin[1] + share * (end[1] - begin[1])

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from safetensors import safe_open
 from torch import Tensor
 
-from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
 from mscm_lib.data.packed import PackedDataset, open_packed
 from mscm_lib.errors import ProtocolError
 from mscm_lib.evaluation import embed_table
-from mscm_lib.evaluation.rankings import Trial, rank_search, trials
+from mscm_lib.evaluation.rankings import rank_search, trials
 from mscm_lib.evaluation.switches import PLAIN
 from mscm_lib.files import atomic_path, write_text
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.models import MSCMNet
 from mscm_lib.paths import resolve
-from mscm_lib.reports.numbers import FinishedRun, stand_in_config
-from mscm_lib.reports.style import PALETTE
+from mscm_lib.reports.finished_runs import FinishedRun, stand_in_config, training_digest
 from mscm_lib.training import train
 from mscm_lib.training.state import FILE
 
@@ -44,6 +38,7 @@ SHOWN = {
     "galleries_rank1": "R1, all galleries",
     "galleries_map": "mAP, all galleries",
 }
+ASKED = ["epoch", "gallery_trial", "query_id", "hit", "ap"]
 RECORDING: dict[str, Any] = {
     "validation": "held-out",
     "validate_every": 1,
@@ -62,10 +57,10 @@ class Watched:
 
     Attributes:
         name: what it is, for people.
-        history: a row an epoch; rank-1 on held-out people, on the first test gallery, and where it
-            was made for this page, rank-1 and mAP over all galleries (columns of `SHOWN`).
-        queries: a row an epoch, gallery and query: epoch, gallery_trial, query_id, hit, ap; empty
-            where the history is all that was recorded.
+        history: a row an epoch; columns of `SHOWN`, those over all galleries only where it was made
+            for this page.
+        queries: a row an epoch, gallery and query, with `ASKED`; empty where the history is all
+            that was recorded.
     """
 
     name: str
@@ -76,10 +71,8 @@ class Watched:
 def watched(run: FinishedRun, people: int, epochs: int) -> Watched:
     """The run's own history where it recorded both searches, else a short training made for it.
 
-    Args:
-        run: a finished one; the training has its parameters but for `RECORDING`, and its people.
-        people: of the stand-in, whose people are taken where the run's images are large.
-        epochs: of the short training.
+    The training has the run's parameters but for `RECORDING` and ``epochs``, and its people; where
+    the run's images are large, those of a stand-in of ``people`` generated ones.
     """
     if not run.stand_in and {"validation_rank1", "test_rank1"} <= set(run.history):
         return Watched(f"{run.name}, by its own history", run.history, pd.DataFrame())
@@ -95,10 +88,7 @@ def watched(run: FinishedRun, people: int, epochs: int) -> Watched:
 
 def _kept(config: RunConfig, packed: PackedDataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """History and queries, from ``build/`` while parameters, data and code are the same."""
-    described = json.dumps(
-        [config.as_dict(), packed.images.fingerprint, of_training(config)], sort_keys=True
-    )
-    folder = resolve(f"build/epochs/{hashlib.sha256(described.encode()).hexdigest()[:12]}")
+    folder = resolve(f"build/epochs/{training_digest(config, packed.images.fingerprint)}")
     if not (folder / "queries.csv").is_file():
         with atomic_path(folder) as part:
             _train(config, packed, part)
@@ -138,7 +128,9 @@ def _measure(
 ) -> pd.DataFrame:
     """Every query of the first search in every gallery, after each epoch; see `Watched.queries`."""
     plain, dataset, hardware = config.replace(**PLAIN), packed.dataset, choose_hardware(config)
-    group = _first_search(list(trials(dataset, plain)))
+    first, *others = trials(dataset, plain)
+    same = (first.search, first.scoring)
+    group = [first, *(t for t in others if (t.search, t.scoring) == same)]
     wanted = {path for t in group for table in (t.query, t.gallery) for path in table.paths}
     table = dataset.images[np.array([path in wanted for path in dataset.images.paths])]
     split = config.trial if len(dataset.training_trials) > 1 else None
@@ -155,13 +147,7 @@ def _measure(
         rows = pd.concat(ranked.queries)
         rows = rows[rows["valid"]]
         found.append(rows.assign(epoch=epoch, hit=(rows["first_hit"] == 1).astype(float)))
-    columns = ["epoch", "gallery_trial", "query_id", "hit", "ap"]
-    return pd.concat(found)[columns] if found else pd.DataFrame(columns=columns, dtype=float)
-
-
-def _first_search(found: list[Trial]) -> list[Trial]:
-    first = found[0]
-    return [t for t in found if (t.search, t.scoring) == (first.search, first.scoring)]
+    return pd.concat(found)[ASKED] if found else pd.DataFrame(columns=ASKED, dtype=float)
 
 
 def choices(training: Watched) -> pd.DataFrame:
@@ -189,54 +175,3 @@ def choices(training: Watched) -> pd.DataFrame:
         if (column := f"R1, {name}") in shown:
             shown[f"above last, {name}"] = shown[column] - shown[column].iloc[0]
     return shown.rename_axis("kept")
-
-
-def optimism(queries: pd.DataFrame, splits: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Choose an epoch by the rank-1 of half of the people, and ask the other half.
-
-    Args:
-        queries: of `Watched`.
-        splits: how often the people are divided; each division is used both ways.
-        seed: of the divisions.
-
-    Returns:
-        A row a way of asking the other half ("the gallery chosen by", "all galleries"), in points,
-        means over divisions: optimism (rank-1 of the half that chose, less that of the other half,
-        both at the epoch chosen) and gain (of the other half, chosen epoch less last epoch).
-    """
-    first = queries[queries["gallery_trial"] == queries["gallery_trial"].min()]
-    hits, counts = _sums(first)
-    asked = {"the gallery chosen by": (hits, counts), "all galleries": _sums(queries)}
-    generator, found = np.random.default_rng(seed), {name: list[list[float]]() for name in asked}
-    for _ in range(splits):
-        order = generator.permutation(len(hits))
-        halves = order[: len(order) // 2], order[len(order) // 2 :]
-        for own, other in (halves, halves[::-1]):
-            kept = int((hits[own].sum(axis=0) / counts[own].sum(axis=0)).argmax())
-            for name, (right, of) in asked.items():
-                seen, unseen = (right[p].sum(axis=0) / of[p].sum(axis=0) for p in (own, other))
-                found[name].append([seen[kept] - unseen[kept], unseen[kept] - unseen[-1]])
-    means = {name: 100 * np.mean(values, axis=0) for name, values in found.items()}
-    return pd.DataFrame.from_dict(means, orient="index", columns=["optimism", "gain"])
-
-
-def _sums(queries: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(people, epochs): hits, and queries."""
-    table = queries.groupby(["query_id", "epoch"])["hit"].agg(["sum", "size"]).unstack()
-    return table["sum"].to_numpy(float), table["size"].to_numpy(float)
-
-
-def epochs_figure(history: pd.DataFrame, table: pd.DataFrame) -> Figure:
-    """Rank-1 over epochs, on held-out people and on test galleries, with what each rule keeps."""
-    figure, axis = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
-    columns = [name for name in SHOWN if name.endswith("rank1") and name in history]
-    for place, column in enumerate(columns):
-        axis.plot(history["epoch"], 100 * history[column], color=PALETTE[place],
-                  marker="os^"[place], label=SHOWN[column])  # fmt: skip
-    for kept, epoch, line in zip(table.index, table["epoch"], ("-", "--", ":"), strict=False):
-        axis.axvline(epoch, color="0.5", lw=1, ls=line, label=kept)
-    axis.set(xlabel="epoch", ylabel="rank-1, %", title="Which epoch is kept")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if columns:
-        axis.legend(fontsize=9)
-    return figure

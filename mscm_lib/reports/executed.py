@@ -21,14 +21,8 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.copies import (
-    RAN,
-    copies_beside,
-    copy_path,
-    executed_by_stage,
-    home,
-    parameters,
-)
+from mscm_lib.study import copies
+from mscm_lib.study.copies import copies_beside, copy_path, home
 from mscm_lib.study.execute import execute
 from mscm_lib.study.settings import load_study
 
@@ -49,12 +43,12 @@ def write_report(name: str, stem: str) -> None:
     if stem not in copies_beside(study):
         raise ConfigError(unknown_key("notebook", stem, copies_beside(study)))
     path = resolve(f"build/reports/{study.name}/{stem}.ipynb")
-    if stem in RAN:
-        path = resolve(executed_by_stage(study, stem))
+    if stem in copies.RAN:
+        path = resolve(copies.executed_by_stage(study, stem))
         if not path.is_file():
             raise DataError(f"{path}: no such file; `dvc repro` makes it, or `dvc checkout`")
     else:
-        given = dict(parameters(study, stem))
+        given = dict(copies.parameters(study, stem))
         execute(stem, path, given, f"mscm report {study.name} {stem}")
     shown = with_prose(read_notebook(path), read_notebook(resolve(f"notebooks/{stem}.ipynb")))
     write_text(copy_path(study.name, stem), leading(portable(shown), study.name))
@@ -68,14 +62,24 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         raise DataError(f"{path}: not a readable notebook ({error})") from error
 
 
+def prose(path: Path) -> list[str]:
+    """The Markdown cells of a notebook."""
+    return [cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown"]
+
+
+def title(stem: str) -> str:
+    """A notebook's first heading."""
+    return prose(resolve(f"notebooks/{stem}.ipynb"))[0].splitlines()[0].lstrip("# ")
+
+
 def same_code(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> bool:
     """Whether an executed notebook is of its present source, papermill's cell apart."""
-    return _code(ran) == _code(source)
+    first, second = ([cell.source for cell in _code(each)] for each in (ran, source))
+    return first == second
 
 
-def _code(notebook: nbformat.NotebookNode) -> list[str]:
-    cells = [c for c in notebook.cells if c.cell_type == "code" and not _injected(c)]
-    return [cell.source for cell in cells]
+def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [c for c in notebook.cells if c.cell_type == "code" and not _injected(c)]
 
 
 def _injected(cell: nbformat.NotebookNode) -> bool:
@@ -89,7 +93,7 @@ def with_prose(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> nbf
     """
     if not same_code(ran, source):
         return ran
-    outputs = iter([c for c in ran.cells if c.cell_type == "code" and not _injected(c)])
+    outputs = iter(_code(ran))
     cells = []
     for cell in source.cells:
         cells.append(next(outputs) if cell.cell_type == "code" else cell)
@@ -133,9 +137,8 @@ def _with_palette(png: str) -> str:
     raw, stream = base64.b64decode(png), io.BytesIO()
     with Image.open(io.BytesIO(raw)) as picture:
         dpi = picture.info.get("dpi")
-        few = picture.convert("RGB").quantize(
-            256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-        )
+        method, dither = Image.Quantize.MEDIANCUT, Image.Dither.NONE
+        few = picture.convert("RGB").quantize(256, method=method, dither=dither)
         few.save(stream, "PNG", optimize=True, **({"dpi": dpi} if dpi else {}))
     return base64.b64encode(min(raw, stream.getvalue(), key=len)).decode()
 

@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mscm_lib.reports.experiments import Experiment
-from mscm_lib.reports.marks import interval
 from mscm_lib.reports.style import PALETTE
 
-BETTER, WORSE, NEITHER = PALETTE[2], PALETTE[3], "#6b6b6b"
-_COLOURS = {"better": BETTER, "worse": WORSE}
+NEITHER = "#6b6b6b"
+_COLOURS = {"better": PALETTE[2], "worse": PALETTE[3]}
 MARKERS = "os^Dv<>P"
 
 
 def means_figure(experiment: Experiment, title: str, metric: str = "mAP") -> Figure:
-    """Every variant's mean with its 95 % interval, and a small dot a seed."""
+    """Every variant's mean with its 95 % interval, and a small tick a seed."""
     rows, seeds = experiment.rows(metric), experiment.seeds(metric)
-    figure, axis = _frame(len(rows), title)
-    _heights(axis, list(rows["label"]))
-    axis.set_xlabel(f"{metric}, %: mean, 95 % interval, seeds")
+    figure, axis = _list(rows["label"], title, f"{metric}, %: mean, 95 % interval, seeds")
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
-    for place, (variant, row) in enumerate(zip(rows.index, rows.itertuples(), strict=True)):
+    for place, (variant, row) in enumerate(rows.iterrows()):
         colour = PALETTE[0] if variant == experiment.study.reference else PALETTE[7]
-        interval(axis, -place, (row.mean, row.low, row.high), colour, colour)
+        _interval(axis, -place, row[["mean", "low", "high"]], colour, colour)
         own = seeds[seeds["variant"] == variant]["value"]
         axis.plot(own, [-place - 0.22] * len(own), "|", color="black", ms=6)
     return figure
 
 
 def differences_figure(experiment: Experiment, rows: pd.DataFrame, title: str) -> Figure:
-    """Forest plot: each variant's difference from the reference; hollow where it may be zero.
-
-    Args:
-        experiment: says whether there is something to draw.
-        rows: as `Experiment.rows` or `Experiment.against` gives them.
-        title: says of what and from what.
-    """
+    """Forest plot of `Experiment.rows` or the like: each variant's difference from the reference,
+    hollow where it has no verdict of better or worse."""
     others = rows[rows["difference"].notna()] if experiment.measured else rows
-    figure, axis = _frame(len(others), title)
-    _heights(axis, list(others["label"]))
-    axis.set_xlabel("difference of mAP, points, with its 95 % interval")
+    unit = "difference of mAP, points, with its 95 % interval"
+    figure, axis = _list(others["label"], title, unit)
     axis.axvline(0, color="0.3", lw=1)
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
-    for place, row in enumerate(others.itertuples()):
-        colour = _COLOURS.get(str(row.verdict), NEITHER)
-        face = colour if row.verdict in _COLOURS else "white"
-        span = row.difference, row.difference_low, row.difference_high
-        interval(axis, -place, span, colour, face)
+    for place, (_, row) in enumerate(others.iterrows()):
+        span = row[["difference", "difference_low", "difference_high"]]
+        colour = _COLOURS.get(row["verdict"], NEITHER)
+        _interval(axis, -place, span, colour, colour if row["verdict"] in _COLOURS else "white")
     return figure
 
 
@@ -67,23 +59,13 @@ def curve_figure(
 ) -> Figure:
     """mAP against a number that stands behind each variant, with intervals.
 
-    Args:
-        experiment: that was run, or not.
-        places: the number by variant.
-        xlabel: of that number, with its unit.
-        title: of the figure.
-        scale: "linear", or "symlog" where numbers span decades and zero is among them.
+    The scale is "linear", or "symlog" where numbers span decades and zero is among them.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
-    if scale == "symlog":
-        axis.set_xscale("symlog", linthresh=0.01)
-    axis.set_xticks(sorted(places.values()), [f"{x:g}" for x in sorted(places.values())])
-    axis.minorticks_off()
+    near_zero = {"linthresh": 0.01} if scale == "symlog" else {}
+    figure, axis = _plane(xlabel, title, places.values(), scale, **near_zero)
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
-    rows = experiment.rows().loc[list(places)]
-    _line(axis, list(places.values()), rows, 0, "")
+    _line(axis, list(places.values()), experiment.rows().loc[list(places)], 0, "")
     return figure
 
 
@@ -94,21 +76,9 @@ def curves_figure(
     title: str,
     names: Sequence[str],
 ) -> Figure:
-    """mAP against a number that stands behind each variant, a line for each family of variants.
-
-    Args:
-        experiment: that was run, or not.
-        curves: the number by variant, by family; the axis is logarithmic.
-        xlabel: of that number, with its unit.
-        title: of the figure.
-        names: of the families, for readers.
-    """
-    figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
-    axis.set_xscale("log", base=2)
-    ticks = sorted({x for places in curves.values() for x in places.values()})
-    axis.set_xticks(ticks, [f"{x:g}" for x in ticks])
-    axis.minorticks_off()
+    """`curve_figure` with a line for each family of variants, over a logarithmic axis."""
+    ticks = {x for places in curves.values() for x in places.values()}
+    figure, axis = _plane(xlabel, title, ticks, "log", base=2)
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
     rows = experiment.rows()
@@ -123,34 +93,25 @@ def knob_figure(
     experiment: Experiment, places: Mapping[str, float], xlabel: str, title: str
 ) -> Figure:
     """mAP of every variant against a number that stands behind each dataset, with intervals."""
-    figure, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
-    axis.set_xticks(sorted(places.values()))
+    figure, axis = _plane(xlabel, title, places.values())
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
     if not places:
         return _said(figure, axis, "none of these datasets is in this study")
-    tables = {name: experiment.rows(dataset=name) for name in places}
+    tables = [experiment.rows(dataset=name) for name in places]
     for number, variant in enumerate(experiment.study.variants):
-        rows = pd.DataFrame([table.loc[variant] for table in tables.values()])
-        shift = 0.004 * (number - 1)  # so that intervals stand side by side
-        _line(axis, [x + shift for x in places.values()], rows, number, experiment.label(variant))
+        rows = pd.DataFrame([table.loc[variant] for table in tables])
+        shifted = [x + 0.004 * (number - 1) for x in places.values()]  # intervals side by side
+        _line(axis, shifted, rows, number, experiment.label(variant))
     axis.legend(title="stems")
     return figure
 
 
 def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figure:
-    """mAP against what each variant costs, a panel a cost, with steps along the `unbeaten` ones.
-
-    Args:
-        experiment: that was run, or not.
-        costs: a row a variant, a column a cost, its header with the unit.
-        title: of the figure.
-    """
-    across = 2
-    down = -(-len(costs.columns) // across)
+    """mAP against what each variant costs, a panel a column, with steps along the `unbeaten` ones."""
+    down = -(-len(costs.columns) // 2)
     figure, axes = plt.subplots(
-        down, across, figsize=(7.6, 3.1 * down), layout="constrained", squeeze=False, sharey=True
+        down, 2, figsize=(7.6, 3.1 * down), layout="constrained", squeeze=False, sharey=True
     )
     figure.suptitle(title, fontsize=12)
     rows = experiment.rows()
@@ -160,13 +121,11 @@ def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figu
             _not_run(figure, axis, experiment)
             continue
         for place, variant in enumerate(rows.index):
-            row = rows.loc[[variant]]
-            x = [float(costs[column].loc[variant])]
-            _line(axis, x, row, place, experiment.label(variant), line="")
+            x, label = [float(costs.loc[variant, column])], experiment.label(variant)
+            _line(axis, x, rows.loc[[variant]], place, label, line="")
         best = unbeaten(costs[column], rows["mean"])
-        axis.step(
-            costs[column].loc[best], rows["mean"].loc[best], "--", where="post", color="0.4", lw=1
-        )
+        steps = costs.loc[best, column], rows.loc[best, "mean"]
+        axis.step(*steps, "--", where="post", color="0.4", lw=1)
     for axis in axes.flat[len(costs.columns) :]:
         axis.set_axis_off()
     if experiment.measured:
@@ -176,12 +135,7 @@ def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figu
 
 
 def unbeaten(cost: pd.Series, accuracy: pd.Series) -> list[str]:
-    """The Pareto front: variants, cheapest first, of which each is more accurate than all cheaper ones.
-
-    Args:
-        cost: by variant; less is better.
-        accuracy: by variant; more is better.
-    """
+    """The Pareto front: variants, cheapest first, each more accurate than all cheaper ones."""
     by_cost = pd.DataFrame({"cost": cost, "accuracy": accuracy})
     by_cost = by_cost.sort_values(["cost", "accuracy"], ascending=[True, False])
     before = by_cost["accuracy"].cummax().shift(fill_value=-np.inf)
@@ -189,30 +143,20 @@ def unbeaten(cost: pd.Series, accuracy: pd.Series) -> list[str]:
 
 
 def probes_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Heat map of what probes read, 0 at chance and 1 where they always tell.
-
-    Args:
-        table: rows of what is read, columns of features; may be empty.
-        title: of the figure.
-    """
-    figure, axis = plt.subplots(
-        figsize=(1.8 + 1.25 * max(3, len(table.columns)), 1.2 + 0.36 * max(4, len(table))),
-        layout="constrained",
-    )
+    """Heat map of what (rows) probes read from which features, 0 at chance and 1 always right."""
+    size = 1.8 + 1.25 * max(3, len(table.columns)), 1.2 + 0.36 * max(4, len(table))
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=12)
     axis.grid(visible=False)
     if table.empty:
-        axis.text(0.5, 0.5, "not measured here", ha="center", transform=axis.transAxes)
         axis.set(xticks=[], yticks=[])
-        return figure
-    values = table.to_numpy(float)
-    picture = axis.imshow(values, vmin=0, vmax=1, aspect="auto")
-    for (y, x), value in np.ndenumerate(values):
-        axis.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=9,
-                  color="white" if value < 0.6 else "black")  # fmt: skip
-    axis.set_xticks(range(len(table.columns)), [str(c).replace(" ", "\n") for c in table.columns])
-    axis.set_yticks(range(len(table)), [str(name) for name in table.index])
-    figure.colorbar(picture, ax=axis, label="balanced accuracy above chance")
+        return _said(figure, axis, "not measured here")
+    values = table.astype(float).set_axis([str(c).replace(" ", "\n") for c in table], axis=1)
+    unit = {"label": "balanced accuracy above chance"}
+    sns.heatmap(
+        values, vmin=0, vmax=1, cmap="cividis", annot=True, fmt=".2f", cbar_kws=unit, ax=axis
+    )
+    axis.tick_params(rotation=0)
     return figure
 
 
@@ -227,15 +171,31 @@ def _line(
     )  # fmt: skip
 
 
-def _frame(lines: int, title: str) -> tuple[Figure, Axes]:
-    figure, axis = plt.subplots(figsize=(6.8, 1.1 + 0.42 * max(1, lines)), layout="constrained")
-    axis.set_title(title)
+def _list(labels: Collection[str], title: str, xlabel: str) -> tuple[Figure, Axes]:
+    """A figure with a line a label, from the top down at heights 0, -1, …"""
+    lines = max(1, len(labels))
+    figure, axis = plt.subplots(figsize=(6.8, 1.1 + 0.42 * lines), layout="constrained")
+    axis.set_yticks(range(0, -len(labels), -1), list(labels))
+    axis.set(title=title, xlabel=xlabel, ylim=(0.6 - lines, 0.6))
     return figure, axis
 
 
-def _heights(axis: Axes, labels: list[str]) -> None:
-    axis.set_yticks(range(0, -len(labels), -1), labels)
-    axis.set_ylim(0.6 - max(1, len(labels)), 0.6)
+def _interval(axis: Axes, y: float, span: Iterable[Any], colour: str, face: str) -> None:
+    """(mean, low, high) as a dot on a line at height ``y``."""
+    mean, low, high = (float(value) for value in span)
+    axis.plot([low, high], [y, y], color=colour, lw=2)
+    axis.plot(mean, y, "o", color=colour, mfc=face, ms=7)
+
+
+def _plane(
+    xlabel: str, title: str, ticks: Collection[float], scale: str = "linear", **how: float
+) -> tuple[Figure, Axes]:
+    figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
+    axis.set_xscale(scale, **how)
+    axis.set_xticks(sorted(ticks), [f"{x:g}" for x in sorted(ticks)])
+    axis.minorticks_off()
+    return figure, axis
 
 
 def _not_run(figure: Figure, axis: Axes, experiment: Experiment) -> Figure:

@@ -28,6 +28,7 @@ _COMPARISON = [
     "improvement", "difference", "difference_low", "difference_high", "p", "p_holm",
     "p_equivalence", "detectable", "verdict",
 ]  # fmt: skip
+_RUNS = ["dataset", "variant", "seed", "mean_ap", "rank1"]
 CONTRASTED = {*chain(*CONTRASTS.values())}
 """The variants of all contrasts."""
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
@@ -35,15 +36,7 @@ _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """What a study compares, and what it found where it has been run.
-
-    Attributes:
-        study: its definition.
-        comparison: ``comparison.csv``; without rows where the study has not been run here.
-        identities: ``identities.csv``, or without rows.
-        metrics: ``metrics.csv``, or without rows.
-        provenance: a record a run, by name.
-    """
+    """What a study compares, and its tables and records, which are empty where it was not run here."""
 
     study: Study
     comparison: pd.DataFrame
@@ -108,65 +101,50 @@ class Experiment:
             "seeds": ", ".join(map(str, self.study.seeds)) or "each world's own",
             "compared with": self.study.reference,
         }
-        if self.measured:
-            record = next(iter(self.provenance.values()))
-            facts["machine"] = (
-                f"{record['device']}, {record['threads']} threads, {record['system']}"
-            )
-            facts["commit"] = ", ".join(
-                sorted({r["commit"][:12] for r in self.provenance.values()})
-            )
+        if records := [*self.provenance.values()]:
+            facts["machine"] = "{device}, {threads} threads, {system}".format(**records[0])
+            facts["commit"] = ", ".join(sorted({each["commit"][:12] for each in records}))
         return "\n".join(f"- {name}: {text}" for name, text in facts.items())
 
     def rows(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
         """The variants' figures in percent, in the study's order, by variant.
 
-        Args:
-            metric: "mAP" or "R1".
-            dataset: the first by default.
-            search: the dataset's first by default.
-
-        Returns:
-            Column label, and those of `mscm_lib.study.comparison.compare_variants`.
+        Of the first dataset and its first search by default, by "mAP" or "R1". Columns: label, and
+        those of `mscm_lib.study.comparison.compare_variants`.
 
         Raises:
             ConfigError: no such measure, dataset or search among the results.
         """
         table = self._of(self.comparison, dataset, search)
-        table = table[table["metric"] == self._measure(metric)]
+        self._column(metric)  # refuses one that there is not
+        table = table[table["metric"] == metric]
         table = table.set_index("variant").reindex(
             [v for v in self.study.variants if not self.measured or v in set(table["variant"])]
         )
-        table.insert(0, "label", [self.label(str(name)) for name in table.index])
-        return table.drop(columns=["dataset", "search", "scoring", "metric"])
+        return self._named(table.drop(columns=["dataset", "search", "scoring", "metric"]))
 
     def against(self, reference: str, metric: str = "mAP") -> pd.DataFrame:
         """`rows` with another reference: other pairs, each with the interval it has anywhere."""
         if not self.measured:
             return self.rows(metric)
-        people = self._of(self.identities, "", "")
-        column = _MEASURES[self._measure(metric)][0]
+        people, column = self._of(self.identities, "", ""), self._column(metric)
         found = compare_variants(people, reference, column, gate=self.gate())
         return self._named(found.set_index("variant").reindex(self.study.variants))
 
     def contrasts(self, metric: str = "mAP", world: str = "") -> pd.DataFrame:
         """The contrasts stated in advance whose variants this study has, by their names.
 
-        Args:
-            metric: "mAP" or "R1".
-            world: a dataset, to see whether its people alone say the same; "" for all worlds.
-
-        Returns:
-            Column label, and those of `mscm_lib.study.comparison.compare_pairs`; the contrasts are
-            one family, apart from the study's other pairs.
+        They are one family, apart from the study's other pairs. Of one ``world``, a dataset, they
+        show whether its people alone say the same. Columns: label, and those of
+        `mscm_lib.study.comparison.compare_pairs`.
         """
         known = {name: p for name, p in CONTRASTS.items() if {*p} <= {*self.study.variants}}
         if not self.measured:
             return self.rows(metric).iloc[:0].reindex([*known]).assign(label=[*known])
         people = self._of(self.identities, world, "")
         people = people[people["dataset"] == world] if world else people
-        column = _MEASURES[self._measure(metric)][0]
-        found = compare_pairs(people, known.values(), column, gate=self.gate(world))
+        gate = self.gate(world)
+        found = compare_pairs(people, known.values(), self._column(metric), gate=gate)
         found.insert(0, "label", [*known])
         return found.set_index("label", drop=False)
 
@@ -174,7 +152,7 @@ class Experiment:
         """Floor, reference network and training accuracies, which verdicts depend on."""
         people = self._of(self.identities, dataset, search)[["dataset", "search", "scoring"]]
         dataset, search, scoring = people.astype(object).fillna("").iloc[0]
-        histories = pd.read_csv(resolve(f"results/{self.study.name}/tables/histories.csv"))
+        histories = read_table(self.study.name, "histories")
         return Gate.of(self.metrics, histories, self.study.reference, dataset, search, scoring)
 
     def gaps(self, here: str, there: str, metric: str = "mAP") -> pd.DataFrame:
@@ -187,8 +165,7 @@ class Experiment:
         if not self.measured or not {here, there} <= known:
             return self.rows(metric).assign(difference=float("nan"))
         first, second = (self._of(self.identities, name, "") for name in (here, there))
-        column = _MEASURES[self._measure(metric)][0]
-        gates = [self.gate(name) for name in (here, there)]
+        column, gates = self._column(metric), [self.gate(name) for name in (here, there)]
         found = compare_gaps(first, second, self.study.reference, column, gates=gates)
         return self._named(found.set_index("variant"))
 
@@ -198,21 +175,17 @@ class Experiment:
 
     def seeds(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
         """Each run's figure in percent: columns dataset, variant, label, seed, value."""
-        column = _MEASURES[self._measure(metric)][1]
         table = self._of(self.metrics, dataset, search)
         if self.measured:
             table = table[table["reported"] & (table["kind"] == "trained")]
         found = table[["dataset", "variant", "seed"]].copy()
         found.insert(2, "label", [self.label(str(name)) for name in found["variant"]])
-        found["value"] = 100 * table[column].astype(float)
-        return found
+        return found.assign(value=100 * table[self._column(metric, run=True)].astype(float))
 
     def histories(self, dataset: str = "") -> pd.DataFrame:
         """Every epoch of every run on a dataset (the first by default), with a column label."""
-        path = resolve(f"results/{self.study.name}/tables/histories.csv")
-        if not path.is_file():
-            return pd.DataFrame(columns=["label", "epoch", "accuracy"])
-        table = pd.read_csv(path)
+        columns = ["dataset", "variant", "epoch", "accuracy"]
+        table = read_table(self.study.name, "histories", columns)
         table = table[table["dataset"] == (dataset or self.dataset)]
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
@@ -230,51 +203,45 @@ class Experiment:
         return table
 
     @staticmethod
-    def _measure(metric: str) -> str:
+    def _column(metric: str, run: bool = False) -> str:
+        """A measure's column in ``identities.csv``, or in ``metrics.csv``, which has a row a run."""
         if metric not in _MEASURES:
             raise ConfigError(unknown_key("metric", metric, list(_MEASURES)))
-        return metric
+        return _MEASURES[metric][run]
 
 
 def read_experiment(name: str, on: str = "") -> Experiment:
-    """The study of that name with its results, or without where it has not been run here.
-
-    Args:
-        name: of a study.
-        on: the study whose data its variants are put on; "" for its own.
+    """A study with its results, or without where it has not been run here; ``on`` another's data.
 
     Raises:
         ConfigError: no study has the name.
-        DataError: its tables are damaged.
+        DataError: its provenance is missing or damaged.
     """
     study = study_on(name, on)
-    folder = resolve(f"results/{study.name}/tables")
-    if not (folder / "comparison.csv").is_file():
-        none = pd.DataFrame(columns=["dataset", "variant", "seed", "mean_ap", "rank1"])
-        return Experiment(study, pd.DataFrame(columns=_COMPARISON), none, none, {})
-    comparison, identities, metrics = (
-        pd.read_csv(folder / f"{table}.csv") for table in ("comparison", "identities", "metrics")
-    )
-    records = read_json(folder / "provenance.json")
+    comparison = read_table(study.name, "comparison", _COMPARISON)
+    identities, metrics = (read_table(study.name, t, _RUNS) for t in ("identities", "metrics"))
+    path = resolve(f"results/{study.name}/tables/provenance.json")
+    records = read_json(path) if len(comparison) else {}
     return Experiment(study, comparison, identities, metrics, records)
+
+
+def read_table(study: str, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """``results/<study>/tables/<name>.csv``; ``columns`` without rows where it is not there."""
+    path = resolve(f"results/{study}/tables/{name}.csv")
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=[*columns])
 
 
 def costs(variants: Sequence[str]) -> pd.DataFrame:
     """What each variant costs at the paper's size and backbone, from ``results/benchmarks/cost.csv``.
 
     Raises:
-        DataError: the table is missing, or lacks a variant.
+        DataError: the table lacks a variant, or is not there.
     """
     path = resolve("results/benchmarks/cost.csv")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; `python benchmarks/cost.py` makes it")
-    table = pd.read_csv(path).set_index("variant")
-    missing = [name for name in variants if name not in table.index]
-    if missing:
-        raise DataError(
-            f"{path}: lacks {', '.join(missing)}; `python benchmarks/cost.py --variants "
-            f"{' '.join(missing)}` adds them"
-        )
+    table = pd.read_csv(path, index_col="variant") if path.is_file() else pd.DataFrame()
+    if missing := [name for name in variants if name not in table.index]:
+        add = f"`python benchmarks/cost.py --variants {' '.join(missing)}` adds them"
+        raise DataError(f"{path}: lacks {', '.join(missing)}; {add}")
     return table.loc[list(variants), list(_COSTS)].rename(columns=_COSTS)
 
 
@@ -288,45 +255,36 @@ _COSTS = {
 
 def in_words(rows: pd.DataFrame) -> str:
     """Each difference as a sentence in Markdown; the verdicts are those of the intervals."""
-    told = rows.dropna(subset=["difference"])
-    if told.empty:
-        return "*Not measured here.*"
-    return "\n".join(
-        f"- **{row.label}**: {span(row, ' points')}, {row.verdict}" for row in told.itertuples()
-    )
+    told = rows.dropna(subset=["difference"]).itertuples()
+    lines = [f"- **{row.label}**: {span(row, ' points')}, {row.verdict}" for row in told]
+    return "\n".join(lines) or "*Not measured here.*"
 
 
 def span(row: Any, unit: str = "") -> str:
     """The difference of a row of `Experiment.rows` with its interval, in points."""
     low, high = row.difference_low, row.difference_high
-    return f"{_signed(row.difference)}{unit} [{low:+.1f}, {high:+.1f}]"
-
-
-def _signed(value: object) -> str:
-    """One decimal with its sign; what rounds to zero is not called negative."""
-    return f"{value:+.1f}".replace("-0.0", "+0.0")
+    mean = f"{row.difference:+.1f}".replace("-0.0", "+0.0")  # what rounds to zero is not negative
+    return f"{mean}{unit} [{low:+.1f}, {high:+.1f}]"
 
 
 def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
     """`Experiment.rows` for reading: means and differences with intervals, how often a run beats
     one of the reference, the difference that could have been seen, verdicts."""
-    measured = rows.dropna(subset=["mean"])
+    measured = rows["mean"].notna().any()
     shown = pd.DataFrame(index=rows["label"].rename(""))
-    empty = ["not run here"] * len(rows)
-    shown["seeds"] = [str(int(n)) for n in rows["seeds"]] if len(measured) else "–"
-    shown["mean [95 %]"] = _spans(rows, "", "{:.1f}") if len(measured) else empty
-    shown["difference [95 %]"] = _spans(rows, "difference", "{:+.1f}") if len(measured) else empty
-    plain = {"improvement": ("beats it", "{:.0%}"), "detectable": ("could have seen", "{:.1f}")}
-    for column, (title, form) in plain.items():
-        texts = ["" if value != value else form.format(value) for value in rows[column]]
-        shown[title] = texts if len(measured) else empty
-    shown["verdict"] = rows["verdict"].fillna("").to_numpy() if len(measured) else empty
+    shown["seeds"] = [str(int(n)) for n in rows["seeds"]] if measured else "–"
+    for title, (columns, form) in _TOLD.items():
+        values = rows[columns].itertuples(index=False)
+        told = ["" if pd.isna(each[0]) else form.format(*each) for each in values]
+        shown[title] = told if measured else "not run here"
+    shown["verdict"] = rows["verdict"].fillna("").to_numpy() if measured else "not run here"
     return shown
 
 
-def _spans(rows: pd.DataFrame, name: str, form: str) -> list[str]:
-    columns = [name or "mean", f"{name}_low".lstrip("_"), f"{name}_high".lstrip("_")]
-    return [
-        "" if mean != mean else f"{form} [{form}, {form}]".format(mean, low, high)
-        for mean, low, high in rows[columns].itertuples(index=False)
-    ]
+_DIFFERENCE = ["difference", "difference_low", "difference_high"]
+_TOLD = {
+    "mean [95 %]": (["mean", "low", "high"], "{:.1f} [{:.1f}, {:.1f}]"),
+    "difference [95 %]": (_DIFFERENCE, "{:+.1f} [{:+.1f}, {:+.1f}]"),
+    "beats it": (["improvement"], "{:.0%}"),
+    "could have seen": (["detectable"], "{:.1f}"),
+}

@@ -13,9 +13,9 @@ from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.experiment_figures import differences_figure
-from mscm_lib.reports.experiments import read_experiment
-from mscm_lib.reports.style import legend_below, use_style
-from mscm_lib.study.settings import Study, load_study
+from mscm_lib.reports.experiments import read_experiment, read_table
+from mscm_lib.reports.style import use_style
+from mscm_lib.study.settings import Study
 
 FLOORS, CEILING = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA"), ("oracle",)
 
@@ -27,29 +27,20 @@ def write_figures(name: str) -> None:
         ConfigError: there is no study of that name.
         DataError: the tables are not there.
     """
-    study = load_study(name)
+    experiment = read_experiment(name)
+    if not experiment.measured:
+        raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
     use_style()
-    metrics = read_table(study, "metrics")
-    histories = read_table(study, "histories")
-    with atomic_path(resolve(f"results/{study.name}/figures")) as folder:
+    with atomic_path(resolve(f"results/{name}/figures")) as folder:
         folder.mkdir()
-        save(folder / "retrieval.png", retrieval(metrics), RETRIEVAL)
-        if (experiment := read_experiment(name)).has_contrasts:
-            drawn = differences_figure(
-                experiment, experiment.contrasts(), "What each part adds last"
-            )
+        save(folder / "retrieval.png", retrieval(experiment.metrics), RETRIEVAL)
+        if experiment.has_contrasts:
+            title = "What each part adds last"
+            drawn = differences_figure(experiment, experiment.contrasts(), title)
             save(folder / "contrasts.png", drawn, STATED)
-        save(folder / "training.png", training(histories), TRAINING)
-        if any(definition.reader == "generated" for definition in study.data.values()):
-            save(folder / "benchmark.png", benchmark(study), BENCHMARK)
-
-
-def read_table(study: Study, name: str) -> pd.DataFrame:
-    """A table of ``results/<study>/tables``; raises `DataError` where it is missing."""
-    path = resolve(f"results/{study.name}/tables/{name}.csv")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; `make study` makes it")
-    return pd.read_csv(path)
+        save(folder / "training.png", training(read_table(name, "histories")), TRAINING)
+        if any(each.reader == "generated" for each in experiment.study.data.values()):
+            save(folder / "benchmark.png", benchmark(experiment.study), BENCHMARK)
 
 
 def save(path: Path, figure: Figure, text: str) -> None:
@@ -81,34 +72,16 @@ def retrieval(metrics: pd.DataFrame) -> Figure:
     networks = [name for name in variants if name not in (*FLOORS, *CEILING)]
     order = [name for name in (*FLOORS, *networks, *CEILING) if name in set(variants)]
     panels = list(dict.fromkeys(long["panel"]))
+    size = 4.6 * len(panels), 3.6
     figure, axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(4.6 * len(panels), 3.6),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
+        1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained"
     )
     for axis, panel in zip(axes[0], panels, strict=True):
+        place = {"x": "variant", "y": "percent", "hue": "measure", "order": order, "ax": axis}
         data = long[long["panel"] == panel]
-        shared = {
-            "data": data,
-            "x": "variant",
-            "y": "percent",
-            "hue": "measure",
-            "order": order,
-            "ax": axis,
-        }
-        sns.barplot(**shared, errorbar=None, alpha=0.45)
-        sns.stripplot(
-            **shared,
-            dodge=True,
-            jitter=False,
-            size=5,
-            legend=False,
-            edgecolor="black",
-            linewidth=0.5,
-        )
+        sns.barplot(data, **place, errorbar=None, alpha=0.45)
+        dots = {"size": 5, "edgecolor": "black", "linewidth": 0.5}
+        sns.stripplot(data, **place, dodge=True, jitter=False, legend=False, **dots)
         axis.set(title=f"search: {panel}", xlabel="", ylabel="percent", ylim=(0, 100))
         plt.setp(axis.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
         axis.legend(title=None, loc="upper left")
@@ -130,25 +103,20 @@ def training(histories: pd.DataFrame) -> Figure:
         "metric_loss": ("metric loss", "loss"),
         "accuracy": ("training accuracy", "percent"),
     }
-    data = histories.copy()
-    data["accuracy"] *= 100
+    data = histories.assign(accuracy=100 * histories["accuracy"])
+    runs = data[["dataset", "trial", "seed"]].astype(str).agg("-".join, axis=1)
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     for axis, (column, (title, unit)) in zip(axes, panels.items(), strict=True):
         sns.lineplot(
-            data=data,
-            x="epoch",
-            y=column,
-            hue="variant",
-            style="variant",
-            units=data[["dataset", "trial", "seed"]].astype(str).agg("-".join, axis=1),
-            estimator=None,
-            ax=axis,
-            legend=axis is axes[0],
-        )
+            data, x="epoch", y=column, hue="variant", style="variant", units=runs, estimator=None,
+            ax=axis, legend=axis is axes[0],
+        )  # fmt: skip
         axis.set(title=title, xlabel="epoch", ylabel=unit)
     if data["metric_loss"].max() > 100 * data["metric_loss"].median() > 0:
         axes[1].set_yscale("log")  # one loss would press the others flat
-    legend_below(figure, axes[0])
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 

@@ -103,9 +103,6 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 def _replicates(experiment: Experiment) -> str:
     row = experiment.rows().iloc[0]
-    seeds = (
-        "one training a network in each"
-        if row["seeds"] == 1
-        else f"{row['seeds']:.0f} seeds in each"
-    )
+    one = row["seeds"] == 1
+    seeds = "one training a network in each" if one else f"{row['seeds']:.0f} seeds in each"
     return f"{row['worlds']:.0f} world{'s' if row['worlds'] > 1 else ''}, {seeds}"

@@ -6,15 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
-from mscm_lib.reports.executed import read_notebook
+from mscm_lib.reports.executed import prose
 from mscm_lib.reports.experiments import read_experiment, span
 from mscm_lib.reports.findings import link, markdown_table
 from mscm_lib.study.copies import all_notebooks
-from mscm_lib.study.settings import load_study, study_names
 
 Pair = tuple[str, str, str]
 """A study, one of its variants, and the one that it is compared with."""
@@ -41,17 +38,6 @@ def evidence(asked: Mapping[int, Sequence[Pair]]) -> str:
     return markdown_table(["answer", "compared", "points of mAP [95 %]", "verdict"], rows)
 
 
-def contents() -> str:
-    """Every notebook as a list in Markdown: its title, which is a link, and the claim it makes."""
-    lines = []
-    for path in all_notebooks():
-        heading, _, rest = _prose(path)[0].partition("\n")
-        claim = re.search(r"\*\*(?:Claim: )?(.+?)\*\*", rest, re.DOTALL)
-        told = f": {claim[1][0].upper()}{claim[1][1:]}" if claim else ""
-        lines.append(f"- [**{path.stem[:2]}** {heading.lstrip('# ')}]({path.name}){told}")
-    return "\n".join(lines)
-
-
 def broken_links(stem: str) -> list[str]:
     """Links of a notebook to a notebook, or to a heading in one, that is not there.
 
@@ -63,7 +49,7 @@ def broken_links(stem: str) -> list[str]:
     known = {path.name: path for path in all_notebooks()}
     if f"{stem}.ipynb" not in known:
         raise ConfigError(unknown_key("notebook", stem, sorted(known)))
-    links = [found for cell in _prose(known[f"{stem}.ipynb"]) for found in _LINK.findall(cell)]
+    links = [found for cell in prose(known[f"{stem}.ipynb"]) for found in _LINK.findall(cell)]
     return [
         f"{target}#{heading}".rstrip("#")
         for target, heading in links
@@ -76,24 +62,5 @@ def anchor(heading: str) -> str:
     return heading.replace(" ", "-")
 
 
-def results_state() -> pd.DataFrame:
-    """Every study: whether its results are here, and the command that makes them.
-
-    Columns: study (index), about, runs (trainings that it takes), state, command.
-    """
-    rows = []
-    for study in map(load_study, study_names()):
-        experiment = read_experiment(study.name)
-        state = "measured" if experiment.measured else "not run here"
-        runs = sum(1 for _ in study.runs())
-        rows.append([study.name, study.title, runs, state, experiment.command])
-    columns = ["study", "about", "runs", "state", "command"]
-    return pd.DataFrame(rows, columns=columns).set_index("study")
-
-
 def _headings(path: Path) -> set[str]:
-    return {anchor(text) for cell in _prose(path) for text in _HEADING.findall(cell)}
-
-
-def _prose(path: Path) -> list[str]:
-    return [cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown"]
+    return {anchor(text) for cell in prose(path) for text in _HEADING.findall(cell)}

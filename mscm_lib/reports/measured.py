@@ -19,7 +19,7 @@ from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import machine
 from mscm_lib.reports.published import DATASETS, TITLES
 from mscm_lib.study.comparison import benchmark_of
-from mscm_lib.study.tables import LABELS
+from mscm_lib.study.tables import LABELS, RUN
 
 TRAINED_ON = {"sysu": 395, "regdb": 206, "llcm": 713}
 """Training identities of the whole dataset, or of one of RegDB's splits."""
@@ -73,11 +73,12 @@ def measured(results: Path | str = "results") -> Measured:
             else:
                 rows.append(row)
         histories.append(tables.histories([row for row in rows if row["study"] == tables.study]))
+    none = pd.DataFrame(columns=["study", *RUN])
     gathered = [table for table in histories if len(table)]
     return Measured(
         pd.DataFrame(rows, columns=ROW),
         pd.DataFrame(left_out, columns=LEFT_OUT),
-        pd.concat(gathered, ignore_index=True) if gathered else pd.DataFrame(),
+        pd.concat(gathered, ignore_index=True) if gathered else none,
     )
 
 
@@ -105,38 +106,32 @@ class _Tables:
         reported = self.metrics[self.metrics["reported"] & (self.metrics["kind"] == "trained")]
         for _, row in self.summary.iterrows():
             search, _, scoring = str(row["search"]).partition(", ")
-            names = (row["dataset"], row["network"], search, scoring)
-            runs = _where(reported, zip(_PLACE, names, strict=True))
-            if runs.empty:  # a reference ranking, which no network was trained for
-                continue
-            yield self._row(row, search, scoring, runs)
+            runs = _where(reported, row["dataset"], row["network"], search, scoring)
+            if len(runs):  # else a reference ranking, which no network was trained for
+                yield self._row(row, search, scoring, runs)
 
     def _row(self, row: pd.Series, search: str, scoring: str, runs: pd.DataFrame) -> dict[str, Any]:
-        records = [
-            record
-            for record in self.provenance.values()
-            if benchmark_of(record["parameters"]["dataset"]) == row["dataset"]
-            and record["parameters"]["variant"] == row["network"]
-        ]
+        place = row["dataset"], row["network"]
+        records = [each for each in self.provenance.values() if _trained(each) == place]
         if not records:
             raise DataError(
                 f"{self.folder}/provenance.json: nothing about {row['network']} on "
                 f"{row['dataset']}; write its tables anew with: mscm tables {self.study}"
             )
         dataset = self._reader(row["dataset"])
-        found = {key: row[key] for key in ROW if key in row}
-        found |= {"study": self.study, "dataset": dataset, "search": search, "scoring": scoring}
-        found |= {
+        found = {key: row[key] for key in ROW if key in row} | {
+            "study": self.study,
+            "dataset": dataset,
+            "search": search,
+            "scoring": scoring,
             "draw": _joined(runs["draw"]),
             "galleries": int(runs["gallery_trials"].max()),
             "epoch kept": _joined(record["selection"] for record in records),
             "machine": _joined(machine(record) for record in records),
             "commit": _joined(record["commit"][:9] for record in records),
         }
-        names = (row["dataset"], row["network"], search, scoring)
-        for _, interval in _where(self.intervals, zip(_PLACE, names, strict=True)).iterrows():
-            bounds = {"low": interval["low"], "high": interval["high"]}
-            found |= {f"{interval['metric']} {end}": value for end, value in bounds.items()}
+        for _, interval in _where(self.intervals, *place, search, scoring).iterrows():
+            found |= {f"{interval['metric']} {end}": interval[end] for end in ("low", "high")}
         return found | {"reason": _reason(dataset, search, records, runs)}
 
     def histories(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -152,12 +147,14 @@ class _Tables:
     def _reader(self, dataset: str) -> str:
         """What read the images of the study's own ``dataset``."""
         for record in self.provenance.values():
-            if benchmark_of(record["parameters"]["dataset"]) == benchmark_of(dataset):
+            if _trained(record)[0] == benchmark_of(dataset):
                 return str(record.get("images", {}).get("reader", dataset))
         return dataset
 
 
-_PLACE = ("dataset", "variant", "search", "scoring")
+def _trained(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Benchmark and variant."""
+    return benchmark_of(record["parameters"]["dataset"]), record["parameters"]["variant"]
 
 
 def _reason(
@@ -187,11 +184,9 @@ def _reason(
     return ""
 
 
-def _where(table: pd.DataFrame, wanted: Any) -> pd.DataFrame:
-    kept = pd.Series(True, index=table.index)
-    for key, value in wanted:
-        kept &= table[key] == value
-    return table[kept]
+def _where(table: pd.DataFrame, *place: str) -> pd.DataFrame:
+    """The rows of a dataset, variant, search and scoring."""
+    return table[(table[["dataset", "variant", "search", "scoring"]] == list(place)).all(axis=1)]
 
 
 def _joined(values: Any) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mscm_lib.reports.measured import Measured
-from mscm_lib.reports.published import DATASETS, ORIGINS, TITLES, UNSTATED, columns_of
+from mscm_lib.reports.published import DATASETS, ORIGINS, UNSTATED, columns_of
 from mscm_lib.reports.style import PALETTE
 from mscm_lib.study.tables import LABELS
 
@@ -18,22 +18,8 @@ NOT_RUN, NOT_FOUND, ABSENT = "not run here", "not found in print", "–"
 SHOWN = {"rank1": ("rank-1", PALETTE[0], "o"), "mean_ap": ("mAP", PALETTE[3], "^")}
 HERE, MISSING = "here", "missing"
 BESIDE = [
-    "method",
-    "search",
-    "scoring",
-    "metric",
-    "value",
-    "printed",
-    "spread",
-    "low",
-    "high",
-    "origin",
-]
-
-
-def fill_command(dataset: str) -> str:
-    """The commands that measure a dataset's cells, for somebody who has the dataset."""
-    return f"mscm enter {dataset} PATH; make preset PRESET={dataset} && make study"
+    "method", "search", "scoring", "metric", "value", "printed", "spread", "low", "high", "origin",
+]  # fmt: skip
 
 
 def column_title(search: str, scoring: str) -> str:
@@ -43,54 +29,34 @@ def column_title(search: str, scoring: str) -> str:
 
 
 def side_by_side(dataset: str, figures: pd.DataFrame, found: Measured) -> pd.DataFrame:
-    """Rank-1 and mAP of a dataset in print and here, a row a figure.
+    """Rank-1 and mAP of a dataset in print and here, a row a figure; columns `BESIDE`.
 
-    Args:
-        dataset: a key of `DATASETS`.
-        figures: `published_figures()`.
-        found: `measured()`.
-
-    Returns:
-        Columns `BESIDE`. Origin is a key of `ORIGINS`, "here", or "missing" for a figure that a run
-        would make. Rows are ordered by method: MSCMNet in print, networks here, MSCMNet's nearest
-        ablation in print, peers by year.
+    Origin is a key of `ORIGINS`, "here", or "missing" for a figure that a run would make. Rows are
+    ordered by method: MSCMNet in print, networks here, MSCMNet's nearest ablation in print, peers by
+    year.
     """
     in_print = figures[(figures["dataset"] == dataset) & figures["metric"].isin(SHOWN)]
     rank = in_print["method"].map({METHOD: -3, ABLATION: -1}).fillna(in_print["year"])
     in_print = in_print.assign(order=rank)
-    here = found.rows[found.rows["dataset"] == dataset]
-    measured = pd.DataFrame(
-        [
-            {
-                **{key: row[key] for key in ("search", "scoring")},
-                "method": f"{row['network']}, here ({row['study']})",
-                "metric": metric,
-                "value": row[label],
-                "spread": row[f"{label} sd"],
-                "low": row[f"{label} low"],
-                "high": row[f"{label} high"],
-                "origin": HERE,
-                "order": -2,
-            }
-            for _, row in here.iterrows()
-            for metric, label in LABELS.items()
-            if metric in SHOWN
-        ]
-    )
-    names = list(dict.fromkeys(measured["method"])) if len(measured) else [f"{METHOD}, here"]
-    places = [(name, *column) for name in names for column in columns_of(dataset)]
-    done = set(map(tuple, measured[["method", "search", "scoring"]].values)) if len(here) else set()
-    missing = pd.DataFrame(
-        [
-            {"method": method, "search": search, "scoring": scoring, "metric": metric,
-             "origin": MISSING, "order": -2}
-            for method, search, scoring in places
-            if (method, search, scoring) not in done
-            for metric in SHOWN
-        ]
-    )  # fmt: skip
-    parts = [part for part in (in_print, measured, missing) if len(part)]
-    table = pd.concat(parts, ignore_index=True).sort_values("order", kind="stable")
+    here = [
+        {"method": f"{row['network']}, here ({row['study']})", "search": row["search"],
+         "scoring": row["scoring"], "metric": metric, "value": row[label], "origin": HERE,
+         "spread": row[f"{label} sd"], "low": row[f"{label} low"], "high": row[f"{label} high"]}
+        for _, row in found.rows[found.rows["dataset"] == dataset].iterrows()
+        for metric, label in LABELS.items()
+        if metric in SHOWN
+    ]  # fmt: skip
+    names = list(dict.fromkeys(row["method"] for row in here)) or [f"{METHOD}, here"]
+    done = {(row["method"], row["search"], row["scoring"]) for row in here}
+    missing = [
+        {"method": name, "search": search, "scoring": scoring, "metric": metric, "origin": MISSING}
+        for name in names
+        for search, scoring in columns_of(dataset)
+        if (name, search, scoring) not in done
+        for metric in SHOWN
+    ]
+    own = pd.DataFrame(here + missing).assign(order=-2)
+    table = pd.concat([in_print, own], ignore_index=True).sort_values("order", kind="stable")
     return table.reindex(columns=BESIDE).reset_index(drop=True)
 
 
@@ -103,7 +69,7 @@ def comparison_table(beside: pd.DataFrame) -> pd.DataFrame:
         method; columns of two levels, search and measure.
     """
     rows = beside.assign(
-        text=[_text(row) for _, row in beside.iterrows()],
+        text=[told(row) for _, row in beside.iterrows()],
         column=[column_title(*place) for place in _places(beside)],
         measure=beside["metric"].map(LABELS),
     )
@@ -114,7 +80,8 @@ def comparison_table(beside: pd.DataFrame) -> pd.DataFrame:
     return whole.astype(object).fillna(ABSENT)
 
 
-def _text(row: pd.Series) -> str:
+def told(row: pd.Series) -> str:
+    """One figure of `side_by_side` as its table shows it."""
     if row["origin"] == MISSING:
         return NOT_RUN
     if row["origin"] == HERE:
@@ -193,66 +160,3 @@ def _legend() -> list[Line2D]:
         for name, colour, marker in SHOWN.values()
         for kind, filled in kinds
     ]  # fmt: skip
-
-
-def among_peers(beside: pd.DataFrame) -> pd.DataFrame:
-    """Where MSCMNet stands, in print and as run here: how many figures of peers are higher.
-
-    Peers are all other methods in print but the nearest ablation. A row a figure of MSCMNet:
-    method, search, measure, percent, peers ahead, of how many figures; empty where there is none.
-    """
-    peers = beside[~beside["origin"].isin((HERE, MISSING))]
-    peers = peers[~peers["method"].isin((METHOD, ABLATION))]
-    own = (beside["method"] == METHOD) | (
-        beside["method"].str.startswith("mscmnet,") & (beside["origin"] == HERE)
-    )
-    key, rows = ["search", "scoring", "metric"], []
-    for _, row in beside[own].iterrows():
-        cell = (peers[key] == row[key]).all(axis=1)
-        others = peers.loc[cell, "value"]
-        title = column_title(row["search"], row["scoring"])
-        rows.append([row["method"], title, LABELS[row["metric"]], _text(row),
-                     int((others > row["value"]).sum()), len(others)])  # fmt: skip
-    names = ["method", "search", "measure", "percent", "peers ahead", "of"]
-    return pd.DataFrame(rows, columns=names).set_index("method")
-
-
-def state(found: Measured) -> pd.DataFrame:
-    """Every cell that a run can fill: by which networks, on what, or the command that fills it."""
-    rows = []
-    for dataset in DATASETS:
-        for place in columns_of(dataset):
-            here = found.rows[found.rows["dataset"] == dataset]
-            here = here.iloc[[i for i, own in enumerate(_places(here)) if own == place]]
-            row = {"dataset": TITLES[dataset], "search": column_title(*place)}
-            row["measured here"] = ", ".join(here["network"]) or NOT_RUN
-            row["on"] = ", ".join(dict.fromkeys(here["machine"])) or ABSENT
-            row["command"] = "; ".join(dict.fromkeys(here["command"])) or fill_command(dataset)
-            rows.append(row)
-    return pd.DataFrame(rows).set_index(["dataset", "search"])
-
-
-def differences(dataset: str, figures: pd.DataFrame, found: Measured) -> pd.DataFrame:
-    """MSCMNet here minus MSCMNet in print, cell by cell, in points; empty where a side is missing.
-
-    Columns: search, measure, in print, here, low and high (95 % over people and seeds), difference,
-    ``inside`` (whether the figure in print lies in the interval).
-    """
-    beside = side_by_side(dataset, figures, found)
-    here = beside[beside["method"].str.startswith("mscmnet,") & (beside["origin"] == HERE)]
-    both = beside[beside["method"] == METHOD].merge(
-        here, on=["search", "scoring", "metric"], suffixes=(" in print", "")
-    )
-    places = zip(both["search"], both["scoring"], strict=True)
-    table = pd.DataFrame(
-        {
-            "search": [column_title(*place) for place in places],
-            "measure": both["metric"].map(LABELS),
-            "in print": both["value in print"],
-            "here": both["value"],
-            "low": both["low"],
-            "high": both["high"],
-            "difference": both["value"] - both["value in print"],
-        }
-    )
-    return table.assign(inside=table["in print"].between(table["low"], table["high"]))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mscm_lib.paths import resolve
-from mscm_lib.reports.experiments import Experiment
+from mscm_lib.reports.experiments import Experiment, read_table
 
 
 def probes_by_kind(experiment: Experiment) -> pd.DataFrame:
@@ -15,7 +14,7 @@ def probes_by_kind(experiment: Experiment) -> pd.DataFrame:
         A row a kind of target on the first dataset whose modalities keep something for themselves
         (else the first of all), a column a variant; without rows where nothing was measured.
     """
-    table = _probes(experiment)
+    table = read_table(experiment.study.name, "probes")
     if table.empty:
         return pd.DataFrame()
     private = table[table["kind"] == "own"]["dataset"]
@@ -31,17 +30,12 @@ def probes_by_kind(experiment: Experiment) -> pd.DataFrame:
 
 def probes_by_attribute(experiment: Experiment, dataset: str) -> pd.DataFrame:
     """The same attribute by attribute on one dataset, visible and infrared images apart."""
-    table = _probes(experiment)
+    table = read_table(experiment.study.name, "probes")
     if table.empty:
         return pd.DataFrame()
     here = table[(table["dataset"] == dataset) & table["kind"].isin(["shared", "own", "other"])]
     named = here["target"].str.replace("_", " ") + ", " + here["kind"] + ", " + here["images"]
     return _wide(here.assign(what=named), "what", experiment)
-
-
-def _probes(experiment: Experiment) -> pd.DataFrame:
-    path = resolve(f"results/{experiment.study.name}/tables/probes.csv")
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
 
 def _wide(table: pd.DataFrame, rows: str, experiment: Experiment) -> pd.DataFrame:

@@ -23,10 +23,8 @@ FIGURES = Path(__file__).with_name("published.csv")
 REPLICATIONS = Path(__file__).with_name("published_replications.csv")
 LOG = Path(__file__).with_name("published_log.csv")
 DATASETS: dict[str, type[ReidDataset]] = {
-    "sysu": SysuDataset,
-    "regdb": RegdbDataset,
-    "llcm": LlcmDataset,
-}
+    "sysu": SysuDataset, "regdb": RegdbDataset, "llcm": LlcmDataset,
+}  # fmt: skip
 TITLES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
 UNSTATED = "unstated"
 """The search of a figure that does not name its direction, or the scoring of one whose search is scored
@@ -55,11 +53,11 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
         printed (the value with the digits that it was printed with).
 
     Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
+        DataError: the file is missing, or a row, which is named, is not what it should be.
     """
     table = _read(Path(path), COLUMNS)
-    for line, row in table.iterrows():
-        _check_figure(row, f"{path}, line {int(str(line)) + 2}")
+    for line, (_, row) in enumerate(table.iterrows(), 2):
+        _check_figure(row, f"{path}, line {line}")
     if (repeated := table[table.duplicated(KEY)]).size:
         first = ", ".join(repeated.iloc[0][KEY])
         raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
@@ -68,18 +66,14 @@ def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
 
 
 def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
-    """What others got who ran a method again, beside what was claimed for it.
+    """What others got who ran a method again, beside what was claimed for it, a row a figure.
 
-    Returns:
-        A row a figure: method, dataset, search, scoring, metric, claim (NaN where `published_figures`
-        has none), value (both in percent), difference in points, source, remark.
-
-    Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
+    Columns: `KEY`, claim (NaN where `published_figures` has none), value (both in percent),
+    difference in points, source, remark. Raises as `published_figures`.
     """
     table = _read(Path(path), [*KEY, "value", "source", "remark"])
-    for line, row in table.iterrows():
-        _check_place(row, f"{path}, line {int(str(line)) + 2}")
+    for line, (_, row) in enumerate(table.iterrows(), 2):
+        _check_place(row, f"{path}, line {line}")
     claims = published_figures()[[*KEY, "value"]].rename(columns={"value": "claim"})
     table = table.astype({"value": float}).merge(claims, "left", KEY)
     table = table.assign(difference=table["value"] - table["claim"])
@@ -87,18 +81,15 @@ def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
 
 
 def published_log(path: Path | str = LOG) -> pd.DataFrame:
-    """The authors' training log on SYSU-MM01: all-search, first gallery, at some epochs.
+    """The authors' training log on SYSU-MM01: all-search, first gallery, a row a point.
 
-    Returns:
-        A row a point: epoch (from 0; NaN for what holds of the whole training), feature ("neck",
-        "pooled" or ""), quantity, value (measures and accuracy in percent), source, remark.
-
-    Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
+    Columns: epoch (from 0; NaN for what holds of the whole training), feature ("neck", "pooled" or
+    ""), quantity, value (measures and accuracy in percent), source, remark. Raises as
+    `published_figures`.
     """
     table = _read(Path(path), LOG_COLUMNS)
-    for line, row in table.iterrows():
-        where = f"{path}, line {int(str(line)) + 2}"
+    for line, (_, row) in enumerate(table.iterrows(), 2):
+        where = f"{path}, line {line}"
         _check_value(row["value"], row["quantity"] in PERCENT, where)
         if row["quantity"] in METRICS and not row["epoch"].isdigit():
             raise DataError(f"{where}: {row['quantity']} needs its epoch, found {row['epoch']!r}")
@@ -158,6 +149,5 @@ def _check_value(text: str, percent: bool, where: str) -> None:
     except ValueError:
         value = float("nan")
     if not 0 <= value <= (100 if percent else float("inf")):
-        raise DataError(
-            f"{where}: value {text!r}; expected {'0 to 100 percent' if percent else 'a number'}"
-        )
+        wanted = "0 to 100 percent" if percent else "a number"
+        raise DataError(f"{where}: value {text!r}; expected {wanted}")

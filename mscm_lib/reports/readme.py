@@ -10,8 +10,8 @@ from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import benchmark_table
 from mscm_lib.reports.diagrams import write_diagrams
+from mscm_lib.reports.executed import title
 from mscm_lib.reports.findings import findings, markdown_table
-from mscm_lib.reports.summary import title
 from mscm_lib.study.copies import all_notebooks, copy_path, home, studies_of_notebooks
 
 CHAPTERS = {
@@ -57,12 +57,10 @@ def chapters() -> dict[str, list[str]]:
 
 def shown(stem: str) -> str:
     """Where a notebook is read, from the root: its executed copy, or its source where there is none."""
-    copy = copy_path(home(stem), stem)
-    return (
-        f"results/{home(stem)}/reports/{stem}.ipynb"
-        if copy.is_file()
-        else f"notebooks/{stem}.ipynb"
+    folder = (
+        f"results/{home(stem)}/reports" if copy_path(home(stem), stem).is_file() else "notebooks"
     )
+    return f"{folder}/{stem}.ipynb"
 
 
 def notebooks() -> str:
@@ -84,8 +82,6 @@ def refresh(path: Path | str = "README.md") -> None:
 def _results(study: str) -> str:
     path = resolve(f"results/{study}/tables/summary.md")
     if not path.is_file():
-        raise DataError(
-            f"{path}: no such file; make it with `make study STUDY={study}`, or take the block out of "
-            "README.md"
-        )
+        make = f"make it with `make study STUDY={study}`, or take the block out of README.md"
+        raise DataError(f"{path}: no such file; {make}")
     return path.read_text(encoding="utf-8")

@@ -21,14 +21,7 @@ def image_sheet(
     title: str,
     inches: float = 1.0,
 ) -> Figure:
-    """Draw ``images[row][column]``, all of one size, as one picture with named rows and columns.
-
-    Args:
-        images: for each row its (H, W, 3) images.
-        rows: a name for each row.
-        columns: a name for each column, above it.
-        title: of the figure.
-        inches: width of one image.
+    """Draw (H, W, 3) ``images[row][column]``, each ``inches`` wide, as one picture with their names.
 
     Raises:
         ProtocolError: the rows are not equally long, or names and images differ in number.
@@ -47,9 +40,8 @@ def image_sheet(
             y, x = place * (height + gap), column * (width + gap)
             sheet[y : y + height, x : x + width] = image
     across = inches * shape[1] / width
-    figure, axis = plt.subplots(
-        figsize=(across + 0.9, across * shape[0] / shape[1] + 0.6), layout="constrained"
-    )
+    size = across + 0.9, across * shape[0] / shape[1] + 0.6
+    figure, axis = plt.subplots(figsize=size, layout="constrained")
     axis.imshow(sheet)
     axis.set_xticks(np.arange(len(columns)) * (width + gap) + width / 2, columns)
     axis.set_yticks(np.arange(len(rows)) * (height + gap) + height / 2, rows)

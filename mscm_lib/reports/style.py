@@ -11,7 +11,6 @@ import io
 import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Markdown, display
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PALETTE: list[str] = sns.color_palette("colorblind").as_hex()
@@ -19,7 +18,6 @@ PALETTE: list[str] = sns.color_palette("colorblind").as_hex()
 
 VISIBLE, INFRARED = PALETTE[0], PALETTE[3]
 RIGHT, WRONG, EXCLUDED = PALETTE[2], PALETTE[3], "#9a9a9a"
-MODALITY_COLOURS = {"visible": VISIBLE, "infrared": INFRARED}
 MODALITY_MARKERS = {"visible": "o", "infrared": "^"}
 STREAM_NAMES = {"v_g": r"$V_g$", "v_c": r"$V_c$", "i_g": r"$I_g$", "i_c": r"$I_c$"}
 STREAM_COLOURS = {"v_g": VISIBLE, "v_c": PALETTE[9], "i_g": INFRARED, "i_c": PALETTE[1]}
@@ -65,25 +63,3 @@ def show(figure: Figure, text: str) -> None:
     plt.close(figure)
     display({"image/png": stream.getvalue()}, metadata={"image/png": {"alt": text}}, raw=True)
     display(Markdown(f"*{text}*"))
-
-
-def legend_below(figure: Figure, axis: Axes) -> None:
-    """Move the legend of one of the figure's axes, if it has one, below all of them."""
-    legend = axis.get_legend()
-    if legend is None:
-        return
-    handles, labels = axis.get_legend_handles_labels()
-    legend.remove()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
-
-
-def stream_key() -> Figure:
-    """The colour and the marker of each stream, as a picture."""
-    figure, axis = plt.subplots(figsize=(5.6, 0.9), layout="constrained")
-    for place, (stream, symbol) in enumerate(STREAM_NAMES.items()):
-        marker, colour = STREAM_MARKERS[stream], STREAM_COLOURS[stream]
-        axis.plot(place, 0, marker=marker, color=colour, ms=13)
-        axis.text(place + 0.15, 0, symbol, va="center", fontsize=13)
-    axis.set(xlim=(-0.3, 3.7), ylim=(-1, 1))
-    axis.set_axis_off()
-    return figure

@@ -13,15 +13,15 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.errors import DataError
-from mscm_lib.files import read_json, write_text
+from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
-from mscm_lib.reports.executed import read_notebook
+from mscm_lib.reports.executed import title
 from mscm_lib.reports.experiments import read_experiment
 from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.study.code import FOLDER, write_code
 from mscm_lib.study.copies import copies_beside, copy_path
 from mscm_lib.study.reading import read_yaml
-from mscm_lib.study.settings import Study, load_study
+from mscm_lib.study.settings import Study
 
 _FIRST = ("contrasts", "retrieval")  # the figures that stand beside the findings
 _SHOWN = ("command", "commit", "seed", "device", "threads", "dataset_fingerprint")
@@ -34,15 +34,13 @@ def write_summary(name: str) -> None:
         ConfigError: there is no study of that name.
         DataError: its tables are not there.
     """
-    study = load_study(name)
     experiment = read_experiment(name)
+    study, records = experiment.study, experiment.provenance
     if not experiment.measured:
         raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
-    summary = resolve(f"results/{name}/tables/summary.md").read_text(encoding="utf-8")
-    records = read_json(resolve(f"results/{name}/tables/provenance.json"))
-    tables = sorted(
-        p.name for p in resolve(f"results/{name}/tables").iterdir() if p.suffix != ".md"
-    )
+    folder = resolve(f"results/{name}/tables")
+    summary = (folder / "summary.md").read_text(encoding="utf-8")
+    tables = sorted(path.name for path in folder.iterdir() if path.suffix != ".md")
     figures = {p.stem: p for p in sorted(resolve(f"results/{name}/figures").glob("*.png"))}
     said = found(experiment)
     drawn = [_figure(figures.pop(name)) for name in _FIRST if name in figures]
@@ -59,16 +57,8 @@ def write_summary(name: str) -> None:
         f"{parameters(records)}\n</details>",
         "Tables: " + ", ".join(f"[{table}](tables/{table})" for table in tables),
     ]
-    write_text(
-        resolve(f"results/{name}/README.md"), "\n\n".join(b.rstrip("\n") for b in blocks) + "\n"
-    )
-
-
-def title(stem: str) -> str:
-    """A notebook's first heading."""
-    cells = read_notebook(resolve(f"notebooks/{stem}.ipynb")).cells
-    prose = next((cell.source for cell in cells if cell.cell_type == "markdown"), stem)
-    return str(prose.splitlines()[0].lstrip("# "))
+    text = "\n\n".join(block.rstrip("\n") for block in blocks)
+    write_text(resolve(f"results/{name}/README.md"), text + "\n")
 
 
 def contents(study: Study) -> str:
@@ -80,7 +70,7 @@ def contents(study: Study) -> str:
 def provenance(records: Mapping[str, Any]) -> str:
     """What made each run, a row a run, and below it the versions; a table in Markdown."""
     rows = [
-        [name, *(_short(record.get(key, "")) for key in _SHOWN)] for name, record in records.items()
+        [name, *(_short(made.get(key, "")) for key in _SHOWN)] for name, made in records.items()
     ]
     head = ["run", *(key.replace("_", " ") for key in _SHOWN)]
     one = next(iter(records.values()))
@@ -90,14 +80,11 @@ def provenance(records: Mapping[str, Any]) -> str:
 
 def parameters(records: Mapping[str, Any]) -> str:
     """What all runs have in common, and what differs, as two tables in Markdown."""
-    table = pd.DataFrame({name: record["parameters"] for name, record in records.items()}).astype(
-        str
-    )
+    table = pd.DataFrame({name: record["parameters"] for name, record in records.items()})
+    table = table.astype(str)
     same = table.nunique(axis=1) == 1
-    common = markdown_table(
-        ["parameter", "value"], table.loc[same].iloc[:, :1].itertuples(name=None)
-    )
-    apart = table.loc[~same].T
+    alike, apart = table.loc[same].iloc[:, :1], table.loc[~same].T
+    common = markdown_table(["parameter", "value"], alike.itertuples(name=None))
     return f"{common}\n{markdown_table(['run', *apart.columns], apart.itertuples(name=None))}"
 
 
@@ -122,13 +109,10 @@ def _md5(path: Path) -> str:
 
 
 def _freshness(study: Study) -> str:
-    found = changed(study)
-    if not found:
-        return "The code and the parameters are still those that made these runs."
-    return (
-        f"**Of an earlier version**: {', '.join(found)} changed since, and `make study "
-        f"STUDY={study.name}` makes the runs again."
-    )
+    if found := ", ".join(changed(study)):
+        again = f"`make study STUDY={study.name}` makes the runs again"
+        return f"**Of an earlier version**: {found} changed since, and {again}."
+    return "The code and the parameters are still those that made these runs."
 
 
 def _figure(path: Path) -> str:

@@ -118,7 +118,7 @@ def _draw(
     path: Path, searcher: Searcher, name: str, pixels: Pixels, matches: Sequence[Match]
 ) -> None:
     from mscm_lib.reports.figures import save
-    from mscm_lib.reports.ranked import ranked_figure
+    from mscm_lib.reports.rankings import ranked_figure
 
     title = f"{name} in {searcher.index.about['dataset']}"
     drawn = ranked_figure(pixels, matches, searcher.pictures(matches), title)

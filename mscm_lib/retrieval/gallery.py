@@ -85,14 +85,9 @@ class GalleryIndex:
         method: Method = "exact",
         about: dict[str, Any] | None = None,
     ) -> GalleryIndex:
-        """An index of ``table``'s images.
+        """An index of M images, whose (M, D) features are brought to unit length here.
 
-        Args:
-            table: M images.
-            features: (M, D); brought to unit length here.
-            protocol: "sysu", "regdb", "llcm" or "market".
-            method: "exact" or "approximate".
-            about: what made the features, as JSON can hold it.
+        ``about`` says what made the features, in values that JSON can hold.
 
         Raises:
             ConfigError: no such method.
@@ -159,12 +154,8 @@ class GalleryIndex:
                 names, *rows = csv.reader(file)
             if tuple(names) != COLUMNS:
                 raise ValueError(f"columns {', '.join(names)}")
-            table = ImageTable.from_rows(
-                [
-                    (path, int(id_), int(cam), infrared == "True")
-                    for path, id_, cam, infrared in rows
-                ]
-            )
+            read = [(path, int(id_), int(cam), seen == "True") for path, id_, cam, seen in rows]
+            table = ImageTable.from_rows(read)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder}: missing or damaged ({error}); {AGAIN}") from error
         if features.shape != shape or features.dtype != np.float32 or len(table) != shape[0]:

@@ -88,10 +88,8 @@ class Exhaustive:
 
     def find(self, queries: FloatArray, count: int) -> Found:
         """See `Neighbours`."""
-        queries = np.ascontiguousarray(queries)
-        return _ordered(
-            *_faiss().knn(queries, self.features, count, metric=_faiss().METRIC_INNER_PRODUCT)
-        )
+        queries, product = np.ascontiguousarray(queries), _faiss().METRIC_INNER_PRODUCT
+        return _ordered(*_faiss().knn(queries, self.features, count, metric=product))
 
 
 class Graph:
@@ -129,10 +127,8 @@ class Graph:
         try:
             index = _faiss().read_index(str(path))
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(
-                f"{path}: missing or damaged ({reason}); build the index again"
-            ) from error
+            reason = f"missing or damaged ({str(error).splitlines()[0]})"
+            raise DataError(f"{path}: {reason}; build the index again") from error
         if (index.ntotal, index.d) != shape or not isinstance(index, _faiss().IndexHNSWFlat):
             raise DataError(
                 f"{path}: a {type(index).__name__} of {index.ntotal} features of {index.d} "

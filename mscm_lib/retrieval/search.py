@@ -116,12 +116,11 @@ class Searcher:
         camera: int | None = None,
         identity: int | None = None,
     ) -> list[Match]:
-        """The gallery ranked for one picture.
+        """The gallery ranked for one picture, down to rank ``k``.
 
         Args:
             image: a file, or (H, W, 3) RGB pixels of the size that the network takes.
             modality: "visible" or "infrared": the stems that the picture goes through.
-            k: ranks wanted.
             camera: that took the picture; with it the protocol's camera rule is followed.
             identity: of the person, where known.
 
@@ -167,14 +166,8 @@ class Searcher:
         """Those of a search's matches that count as the person asked for; none: nobody here.
 
         Images that the camera rule leaves out are left out, and so are images of the query's own
-        modality, for which no threshold is known.
-
-        Args:
-            matches: what `search` gave.
-            modality, camera: of the picture, as `search` was told.
-
-        Raises:
-            DataError: see `thresholds`.
+        modality, for which no threshold is known. Modality and camera are the picture's, as `search`
+        was told. Raises as `thresholds`.
         """
         thresholds, asked = self.thresholds(), modality == "infrared"
         found = []

@@ -4,8 +4,7 @@ import re
 
 import pandas as pd
 
-from mscm_lib.reports import numbers
-from mscm_lib.reports.inside import lists_of, some_people
+from mscm_lib.reports.finished_runs import lists_of, some_people, two_runs
 
 TINY = {
     "40_ranked_lists": {"people": 6, "epochs": 1},
@@ -53,7 +52,7 @@ def test_failures_end_with_what_this_run_shows(executed):
 
 
 def test_some_people_are_drawn_alike_and_whole_lists_ranked():
-    run, _ = numbers.two_runs("quick", people=6, epochs=1)
+    run, _ = two_runs("quick", people=6, epochs=1)
     table = some_people(run, people=3, images=1)
     assert table.paths == some_people(run, people=3, images=1).paths
     assert (pd.Series(table.ids).value_counts() == 2).all() and table.infrared.sum() == 3

@@ -21,7 +21,7 @@ def test_where_nothing_was_run_cells_say_so_and_how_to_fill_them(executed):
     said = _said(executed.get("91_paper_tables"))
     assert "0 rows measured here, 0 left out" in said
     for dataset in ("sysu", "regdb", "llcm"):
-        assert f"mscm enter {dataset} PATH; make preset PRESET={dataset} && make study" in said
+        assert f"mscm enter {dataset} PATH && make study STUDY={dataset}\n" in said
     assert "here</th>" in said and "not run here" in said
     printed = published_figures().set_index(["method", "search", "metric"])["printed"]
     assert (
@@ -37,3 +37,11 @@ def test_finished_studies_enter_and_rehearsals_do_not(executed, tmp_path):
     assert re.search(r"mscmnet, here \(sysu\).*50\.50 ± 0\.71", said, re.DOTALL)
     assert "NVIDIA X" in said and "an emulated tree" in said
     assert "here (llcm)" not in said
+    assert "make study STUDY=regdb\n" in said and "make study STUDY=sysu\n" not in said
+    assert "-28.03" in said  # 50.5 less the 78.53 in print
+    figures = published_figures().set_index(["search", "metric"]).loc[("all", "rank1")]
+    ahead = sorted(figures[figures["value"] > 78.53]["method"])
+    cells = re.findall(r"<td>(78\.53)</td>\s*<td>(\d+)</td>\s*<td>(\d+)</td>", said)
+    assert ahead == ["BIT", "MFEN", "PDM"]
+    assert cells == [("78.53", "3", str(len(figures) - 2))]  # but MSCMNet and its nearest ablation
+    assert "mscmnet, seed 1 (sysu)" in said  # a column of losses beside the authors' log

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mscm_lib.reports import epoch_choice, numbers
+from mscm_lib.reports import epoch_choice
+from mscm_lib.reports.finished_runs import two_runs
 
 HISTORY = pd.DataFrame(
     {
@@ -18,41 +19,21 @@ HISTORY = pd.DataFrame(
 )
 
 
-def _asked(hits):
-    """Rows of queries from (galleries, people, epochs) hits."""
-    places = np.stack(np.indices(hits.shape), axis=-1).reshape(-1, 3)
-    table = pd.DataFrame(places, columns=["gallery_trial", "query_id", "epoch"])
-    return table.assign(hit=hits.ravel().astype(float), ap=0.5)
-
-
 def test_each_rule_keeps_its_epoch():
     watched = epoch_choice.Watched("x", HISTORY, pd.DataFrame())
     table = epoch_choice.choices(watched)
     assert table["epoch"].tolist() == [2, 1, 0]
     assert table["above last, first gallery"].tolist() == pytest.approx([0, -5, 5])
     assert table["above last, all galleries"].tolist() == pytest.approx([0, -3, -5])
-    assert len(epoch_choice.epochs_figure(HISTORY, table).axes[0].lines) == 6
 
 
 @pytest.mark.parametrize("history", [HISTORY[["epoch"]], HISTORY * np.nan])
 def test_where_nothing_was_recorded_nothing_is_chosen(history):
-    table = epoch_choice.choices(epoch_choice.Watched("x", history, pd.DataFrame()))
-    assert table.empty
-    epoch_choice.epochs_figure(history, table)
-
-
-def test_the_best_of_luck_is_optimistic_and_the_best_of_worth_is_not():
-    generator = np.random.default_rng(0)
-    luck = _asked(generator.random((2, 40, 8)) < 0.5)
-    found = epoch_choice.optimism(luck)
-    assert found.loc["the gallery chosen by", "optimism"] > 5
-    assert found["optimism"].iloc[1] < found["optimism"].iloc[0]
-    worth = _asked(np.ones((2, 40, 1), bool) & (np.arange(3) == 1))
-    assert (epoch_choice.optimism(worth).to_numpy() == [[0, 100], [0, 100]]).all()
+    assert epoch_choice.choices(epoch_choice.Watched("x", history, pd.DataFrame())).empty
 
 
 def test_a_run_that_recorded_both_searches_is_taken_at_its_word():
-    run, _ = numbers.two_runs("quick", people=6, epochs=1)
+    run, _ = two_runs("quick", people=6, epochs=1)
     own = epoch_choice.watched(replace(run, stand_in=False), 6, 2)
     assert own.history is run.history and own.queries.empty
     made = epoch_choice.watched(run, 6, 2)

@@ -2,22 +2,13 @@
 
 import csv
 
-import pandas as pd
 import pytest
 
 from mscm_lib.data.emulate import MARKER
 from mscm_lib.errors import DataError
 from mscm_lib.files import write_json
 from mscm_lib.reports.measured import measured
-from mscm_lib.reports.paper_curve import curve_figure, ends, trainings
-from mscm_lib.reports.paper_tables import (
-    among_peers,
-    comparison_figure,
-    comparison_table,
-    differences,
-    side_by_side,
-    state,
-)
+from mscm_lib.reports.paper_tables import comparison_figure, comparison_table, side_by_side
 from mscm_lib.reports.published import (
     COLUMNS,
     DATASETS,
@@ -150,15 +141,6 @@ def test_a_study_of_one_run_without_its_provenance_is_not_believed(tmp_path):
         measured(tmp_path)
 
 
-def test_cells_are_measured_or_name_the_command(tmp_path):
-    found = measured(write_study(tmp_path, "regdb", trials=range(1, 11), seeds=(0,)))
-    cells = state(found)
-    assert (cells.loc["RegDB", "measured here"] == "mscmnet").all()
-    assert (cells.loc["RegDB", "on"] == "NVIDIA X").all()
-    assert (cells.loc["LLCM", "measured here"] == "not run here").all()
-    assert cells.loc["LLCM", "command"].str.contains("mscm enter llcm PATH").all()
-
-
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_tables_hold_print_and_runs_in_columns_of_their_own(tmp_path, dataset):
     figures = published_figures()
@@ -180,45 +162,3 @@ def test_the_two_scorings_of_llcm_never_share_a_column():
     direct, swapped = (table[f"visible → infrared, {s}"] for s in ("direct", "swapped"))
     assert not ((direct != "–") & (swapped != "–")).drop("MSCMNet, here").any(axis=None)
     assert table.loc["BIT", ("visible → infrared, scoring not stated", "R1")] == "73.1 §"
-
-
-def test_the_difference_from_print_is_of_the_same_cell(tmp_path):
-    table = differences("sysu", published_figures(), measured(write_study(tmp_path, "sysu")))
-    first = table.iloc[0]
-    assert (first["search"], first["measure"]) == ("all", "R1")
-    assert first["difference"] == pytest.approx(50.5 - 78.53)
-    assert not table["inside"].any()
-    assert differences("regdb", published_figures(), measured("nowhere")).empty
-
-
-def test_peers_ahead_are_counted_cell_by_cell(tmp_path):
-    figures = published_figures()
-    found = measured(write_study(tmp_path, "sysu", networks=("mscmnet", "baseline")))
-    places = among_peers(side_by_side("sysu", figures, found)).reset_index()
-    first = places.iloc[0]
-    cell = figures[(figures["search"] == "all") & (figures["metric"] == "rank1")]
-    ahead = sorted(set(cell.loc[cell["value"] > 78.53, "method"]))
-    assert ahead == ["BIT", "MFEN", "PDM"] and first["peers ahead"] == len(ahead)
-    assert first["of"] == len(cell) - 2  # but MSCMNet and its nearest ablation
-    assert set(places["method"]) == {"MSCMNet", "mscmnet, here (sysu)"}
-    assert among_peers(side_by_side("regdb", figures, measured("nowhere"))).empty
-
-
-@pytest.mark.parametrize(
-    ("written", "figures", "text"),
-    [(False, False, "not run here"), (True, False, "no retrieval recorded"), (True, True, None)],
-)
-def test_the_curve_says_whether_there_is_one_here(tmp_path, written, figures, text):
-    if written:
-        write_study(tmp_path, "sysu", seeds=(0,), figures=figures)
-    own = trainings(measured(tmp_path).histories)
-    axis = curve_figure(published_log(), own).axes[0]
-    said = [t.get_text() for t in axis.texts]
-    assert said == ([f"own training: {text}"] if text else [])
-    lines = [line for line in axis.lines if line.get_linestyle() != "None"]
-    assert [list(line.get_ydata()) for line in lines] == (
-        [pytest.approx([20, 40, 60]), pytest.approx([15, 30, 45])] if figures else []
-    )
-    table = ends(published_log(), own)
-    assert table.shape[1] == 1 + written
-    assert isinstance(table, pd.DataFrame)

@@ -16,7 +16,7 @@ from mscm_lib import cli
 from mscm_lib.data import views
 from mscm_lib.errors import CheckpointError, ConfigError, DataError, ProtocolError
 from mscm_lib.protocols import protocol_named
-from mscm_lib.reports.ranked import ranked_figure
+from mscm_lib.reports.rankings import ranked_figure
 from mscm_lib.retrieval import GalleryIndex, Searcher, build_index, command
 
 

@@ -1,30 +1,30 @@
-"""Why figures differ: two finished runs to ask, and the drawing of what they answer."""
+"""Finished runs to look into: a study's own, or small ones made for want of them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import GeneratedSettings, generate
 from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation import Embeddings, evaluate_run, load_embeddings
-from mscm_lib.metrics import Comparison, Interval
+from mscm_lib.evaluation.rankings import Trial, trials
+from mscm_lib.models import MSCMNet, load_network
 from mscm_lib.paths import resolve
-from mscm_lib.reports.style import PALETTE
+from mscm_lib.retrieval import GalleryIndex, Match
 from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
 from mscm_lib.training import train
 
+QUICK_WEIGHTS = "runs/train/quick-mscmnet-t0-s0/model.safetensors"
 STAND_IN_DATA: dict[str, Any] = {"shots": 3}
 STAND_IN_RUN: dict[str, Any] = {
     "identities_per_batch": 4,
@@ -65,11 +65,12 @@ class FinishedRun:
 def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, FinishedRun]:
     """Two runs of a study on its first dataset, or two small ones made for the purpose.
 
+    The study's network stands beside its reference variant, or beside another seed; where it has one
+    run only, beside that run's own pooled feature.
+
     Args:
-        study: its name. Its network is set beside its reference variant, or beside another seed;
-            where it has one run only, beside that run's own pooled feature.
-        people: where the study's runs are not here: generated identities, to train on and to
-            search.
+        study: its name.
+        people: where its runs are not here: generated identities, to train on and to search.
         epochs: of those trainings.
 
     Raises:
@@ -79,8 +80,8 @@ def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, Finishe
     names = _two_names(found)
     if not all(resolve(f"runs/evaluate/{name.name}/metrics.json").is_file() for name in names):
         return _stand_in("mscmnet", people, epochs), _stand_in("baseline", people, epochs)
-    runs = [_of_study(found, name) for name in names]
-    return runs[0], runs[1] if len(runs) > 1 else _of_study(found, names[0], feature="pooled")
+    runs = [finished_run(found, name) for name in names]
+    return runs[0], runs[1] if len(runs) > 1 else finished_run(found, names[0], feature="pooled")
 
 
 def _two_names(study: Study) -> list[RunName]:
@@ -93,7 +94,8 @@ def _two_names(study: Study) -> list[RunName]:
     return [first, *same[:1]]
 
 
-def _of_study(study: Study, name: RunName, feature: str = "neck") -> FinishedRun:
+def finished_run(study: Study, name: RunName, feature: str = "neck") -> FinishedRun:
+    """A run of a study as it lies below ``runs/``; ``feature`` is that of its queries."""
     config = study.config(name)
     trained, evaluated = (resolve(f"runs/{kind}/{name.name}") for kind in ("train", "evaluate"))
     return _read(f"{name.variant}, seed {name.seed}", config, trained, evaluated, feature)
@@ -110,7 +112,7 @@ def runs_of_worlds(study: str, people: int, epochs: int) -> list[FinishedRun]:
     done = [resolve(f"runs/evaluate/{name.name}/metrics.json").is_file() for name in names.values()]
     if len(names) < 2 or not all(done):
         return [_stand_in("mscmnet", people, epochs, world) for world in (0, 1)]
-    return [_of_study(found, names[dataset]) for dataset in found.data]
+    return [finished_run(found, names[dataset]) for dataset in found.data]
 
 
 def stand_in_config(variant: str, people: int, epochs: int, world: int = 0) -> RunConfig:
@@ -132,12 +134,17 @@ def stand_in_config(variant: str, people: int, epochs: int, world: int = 0) -> R
 def _stand_in(variant: str, people: int, epochs: int, world: int = 0) -> FinishedRun:
     """A run of seconds, kept below ``build/`` while the code is the same."""
     config = stand_in_config(variant, people, epochs, world)
-    described = json.dumps([config.as_dict(), of_training(config)], sort_keys=True)
-    folder = Path(config.data_folder) / f"run-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+    folder = Path(config.data_folder) / f"run-{training_digest(config)}"
     if not (folder / "evaluation/metrics.json").is_file():
         trained = train(config, folder, log=lambda line: None)
         evaluate_run(config, trained.weights, folder / "evaluation", progress=False)
     return _read(f"{variant}, stand-in", config, folder, folder / "evaluation", stand_in=True)
+
+
+def training_digest(config: RunConfig, images: str = "") -> str:
+    """What a training made for a page is kept by: parameters, code, and the images' fingerprint."""
+    described = json.dumps([config.as_dict(), images, of_training(config)], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:12]
 
 
 def _read(
@@ -163,48 +170,53 @@ def _read(
     )
 
 
-def choices_figure(table: pd.DataFrame, title: str) -> Figure:
-    """mAP of every choice with its interval, question by question; the plain choice is hollow."""
-    rows = table.reset_index(drop=True)
-    gaps = (rows["question"] != rows["question"].shift()).cumsum()
-    heights = -(np.arange(len(rows)) + 0.8 * gaps.to_numpy())
-    figure, axis = plt.subplots(figsize=(7.6, 1 + 0.27 * -heights[-1]), layout="constrained")
-    colours = [PALETTE[(place - 1) % 4] for place in gaps]
-    for height, colour, (_, row) in zip(heights, colours, rows.iterrows(), strict=True):
-        axis.plot([100 * row["mean_ap_low"], 100 * row["mean_ap_high"]], [height] * 2, color=colour)
-    first = rows["question"] != rows["question"].shift()
-    faces = ["white" if plain else colour for plain, colour in zip(first, colours, strict=True)]
-    axis.scatter(100 * rows["mean_ap"], heights, c=faces, edgecolors=colours, zorder=3)
-    for height, (question, plain) in zip(
-        heights, zip(rows["question"], first, strict=True), strict=True
-    ):
-        if plain:
-            axis.text(0, height + 0.75, question, transform=axis.get_yaxis_transform(), fontsize=10,
-                      fontweight="bold", va="center")  # fmt: skip
-    axis.set_yticks(heights, rows["choice"])
-    axis.set(xlabel="mAP, %, with its 95 % interval over people", title=title)
-    axis.set_ylim(heights[-1] - 0.8, heights[0] + 1.3)
-    return figure
+class Specimen(NamedTuple):
+    """A network to look at, on the CPU and in evaluation mode, and where its weights come from."""
+
+    net: MSCMNet
+    origin: str
+    trained: bool
 
 
-def intervals_figure(intervals: Mapping[str, Interval], unit: str, title: str) -> Figure:
-    """Intervals by name as lines about their means."""
-    figure, axis = plt.subplots(figsize=(7.2, 0.9 + 0.42 * len(intervals)), layout="constrained")
-    for place, (mean, low, high) in enumerate(intervals.values()):
-        axis.plot([100 * low, 100 * high], [-place, -place], color=PALETTE[place % 10], lw=2)
-        axis.plot(100 * mean, -place, "o", color=PALETTE[place % 10])
-    axis.set_yticks(range(0, -len(intervals), -1), list(intervals))
-    axis.set(xlabel=unit, title=title, ylim=(0.6 - len(intervals), 0.6))
-    return figure
+def specimen(weights: str | Path | None = None, seed: int = 0) -> Specimen:
+    """A run's network, the quick study's first MSCMNet by default; untrained where that is not here.
+
+    Args:
+        weights: a run's ``model.safetensors``.
+        seed: of the untrained network, which has the quick study's size.
+
+    Raises:
+        CheckpointError: ``weights`` is given and is missing or damaged.
+    """
+    path = weights or QUICK_WEIGHTS
+    if weights or resolve(path).is_file():
+        return Specimen(load_network(resolve(path)).net, f"trained weights, {path}", True)
+    net = MSCMNet(64, backbone="resnet18", height=96, width=48, seed=seed).eval()
+    return Specimen(net, "untrained weights; `make study` trains the quick study's", False)
 
 
-def pairs_figure(comparison: Comparison, a: str, b: str) -> Figure:
-    """AP of each query on which two runs differ, one run against the other."""
-    figure, axis = plt.subplots(figsize=(4.8, 4.6), layout="constrained")
-    queries = comparison.queries
-    colours = np.where(queries["difference"] > 0, PALETTE[0], PALETTE[3])
-    axis.scatter(queries["ap_b"], queries["ap_a"], c=colours, s=14, alpha=0.6)
-    axis.plot([0, 1], [0, 1], color="0.4", lw=1)
-    axis.set(xlabel=f"AP of {b}", ylabel=f"AP of {a}", xlim=(0, 1.02), ylim=(0, 1.02),
-             title="Each query under two runs", aspect="equal")  # fmt: skip
-    return figure
+def some_people(run: FinishedRun, people: int, images: int, seed: int = 0) -> ImageTable:
+    """Up to ``images`` images of each modality of ``people`` searched people, drawn at random."""
+    table = run.embeddings.table
+    generator = np.random.default_rng(seed)
+    both = np.intersect1d(table.ids[table.infrared], table.ids[~table.infrared])
+    rows: list[int] = []
+    for person in generator.permutation(both)[:people]:
+        for infrared in (False, True):
+            own = np.flatnonzero((table.ids == person) & (table.infrared == infrared))
+            rows += generator.permutation(own)[:images].tolist()
+    return table[sorted(rows)]
+
+
+def lists_of(run: FinishedRun) -> tuple[Trial, list[list[Match]]]:
+    """Every query of the first search ranked in its first gallery, by the neck feature.
+
+    Returns:
+        Who is searched in what; and of each query all matches, best first, those that the camera
+        rule leaves out among them.
+    """
+    trial = next(iter(trials(run.packed.dataset, run.config)))
+    query, gallery = (run.embeddings.of(table, "neck") for table in (trial.query, trial.gallery))
+    index = GalleryIndex.build(trial.gallery, gallery, run.packed.dataset.protocol)
+    own = trial.query.cams.tolist(), trial.query.ids.tolist()
+    return trial, index.search(query, len(index), *own)
