@@ -79,8 +79,8 @@ def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, Finishe
     names = _two_names(found)
     if not all(resolve(f"runs/evaluate/{name.name}/metrics.json").is_file() for name in names):
         return _stand_in("mscmnet", people, epochs), _stand_in("baseline", people, epochs)
-    runs = [_of_study(found, name) for name in names]
-    return runs[0], runs[1] if len(runs) > 1 else _of_study(found, names[0], feature="pooled")
+    runs = [finished_run(found, name) for name in names]
+    return runs[0], runs[1] if len(runs) > 1 else finished_run(found, names[0], feature="pooled")
 
 
 def _two_names(study: Study) -> list[RunName]:
@@ -93,7 +93,8 @@ def _two_names(study: Study) -> list[RunName]:
     return [first, *same[:1]]
 
 
-def _of_study(study: Study, name: RunName, feature: str = "neck") -> FinishedRun:
+def finished_run(study: Study, name: RunName, feature: str = "neck") -> FinishedRun:
+    """A run of a study as it lies below ``runs/``; ``feature`` is that of its queries."""
     config = study.config(name)
     trained, evaluated = (resolve(f"runs/{kind}/{name.name}") for kind in ("train", "evaluate"))
     return _read(f"{name.variant}, seed {name.seed}", config, trained, evaluated, feature)
@@ -110,7 +111,7 @@ def runs_of_worlds(study: str, people: int, epochs: int) -> list[FinishedRun]:
     done = [resolve(f"runs/evaluate/{name.name}/metrics.json").is_file() for name in names.values()]
     if len(names) < 2 or not all(done):
         return [_stand_in("mscmnet", people, epochs, world) for world in (0, 1)]
-    return [_of_study(found, names[dataset]) for dataset in found.data]
+    return [finished_run(found, names[dataset]) for dataset in found.data]
 
 
 def stand_in_config(variant: str, people: int, epochs: int, world: int = 0) -> RunConfig:
