@@ -190,7 +190,8 @@ def _match(match: Match, nth: int, far: bool, place: int) -> str:
         f'<span class="rank">{mark}{name}</span>',
         f'<span class="person">{mark}person {nth}</span>' if nth else "",
         f"<span>id {match.identity}</span>",
-        f"<span>cam {match.camera}, {match.score:.2f}</span>",
+        f"<span>cam {match.camera}</span>",
+        f"<span>{match.score:.2f}</span>",
     ]
     return _tile(kinds.strip(), lines, place, match.path)
 
@@ -212,17 +213,19 @@ def _filters(searches: Sequence[Search]) -> str:
             )
     cameras = sorted({search.camera for search in searches if search.camera is not None})
     if len(cameras) > 1:
-        fields.append(_choice("camera", {"": "all", **{str(c): str(c) for c in cameras}}))
+        fields.append(
+            _choice("camera", "query camera", {"": "all", **{str(c): str(c) for c in cameras}})
+        )
     if any(search.identity is not None for search in searches):
         names = {"": "right or wrong", "right": "right", "wrong": "wrong"}
-        fields.append(_choice("first", names, "rank 1"))
+        fields.append(_choice("first", "rank 1", names))
     fields.append('<label><input type="checkbox" name="people"> one hit a person</label>')
     return "\n".join(fields)
 
 
-def _choice(name: str, options: dict[str, str], words: str = "") -> str:
+def _choice(name: str, words: str, options: dict[str, str]) -> str:
     inside = "".join(f'<option value="{k}">{v}</option>' for k, v in options.items())
-    return f'<label>{words or name} <select name="{name}">{inside}</select></label>'
+    return f'<label>{words} <select name="{name}">{inside}</select></label>'
 
 
 def _height(pixels: Pixels) -> int:

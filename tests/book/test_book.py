@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from urllib.parse import unquote, urlsplit
 
 import nbformat
@@ -43,24 +42,6 @@ return {
 def site(tmp_path_factory):
     """The folder of the pages, built from what is committed."""
     return book.build_book(tmp_path_factory.mktemp("book")).parent
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no browser: install Debian's chromium and chromium-driver, or Chrome")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield window
-    window.quit()
 
 
 def _open(browser, page, size, query=""):

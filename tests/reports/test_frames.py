@@ -101,3 +101,31 @@ def test_frames_that_do_not_fit_together_are_refused(frames):
     for few, labels in (([], []), (frames, ["one"])):
         with pytest.raises(ProtocolError, match="one for each"):
             slider(few, labels, "x")
+
+
+PLAYED = """
+const [button, range] = document.querySelectorAll("button, input"), done = arguments[0];
+const now = () => [document.querySelector("img").alt, document.querySelector("output").value,
+                   button.textContent];
+const seen = [now()];
+range.value = 1;
+range.dispatchEvent(new Event("input"));
+seen.push(now());
+button.click();
+setTimeout(() => done([...seen, now(), document.documentElement.scrollWidth - innerWidth]), 500);
+"""
+
+
+def test_a_browser_moves_it_and_plays_it_to_its_end(frames, browser, tmp_path):
+    path = tmp_path / "page.html"
+    head = '<!DOCTYPE html><meta name="viewport" content="width=device-width">'
+    path.write_text(head + slider(frames, ["one", "two", "three"], "A line", 20).data)
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(path.as_uri())
+    assert browser.execute_async_script(PLAYED) == [
+        ["A line: one", "one", "Play"],
+        ["A line: two", "two", "Play"],
+        ["A line: three", "three", "Play"],
+        0,
+    ]
