@@ -63,7 +63,8 @@ def _place(site, stem):
 
 
 def _pages(site):
-    return [path for path in sorted(site.glob("**/*.html")) if "_static" not in path.parts]
+    others = {"_static", "_downloads"}  # a page of searches is no page of the book
+    return [path for path in sorted(site.glob("**/*.html")) if not others & {*path.parts}]
 
 
 def test_every_notebook_has_a_page_and_a_place(site):
