@@ -26,12 +26,12 @@ def run(packed, config, invented):
 def test_the_page_has_the_evaluations_own_figures(run):
     text = rankings_page(run, queries=10**6)
     heads = re.findall(
-        r"<h2>(\S+), person \d+, camera \d, AP (\d+)%, first hit at rank (\d+)<", text
+        r"<h2>(\S+), person \d+, camera \d, AP (\d+%), first hit at rank (\d+)<", text
     )
     figures = rank_all(run.packed.dataset, run.config, run.embeddings, ("neck",), {})
     queries = figures.queries[0].query("gallery_trial == 0 and valid").set_index("path")
-    assert {path: int(ap) for path, ap, _ in heads} == {
-        path: int(f"{100 * ap:.0f}") for path, ap in queries["ap"].items()
+    assert {path: ap for path, ap, _ in heads} == {
+        path: f"{ap:.0%}" for path, ap in queries["ap"].items()
     }
     aps = [float(ap) for ap in re.findall(r'data-ap="([\d.]+)"', text)]
     assert aps == sorted(aps) and len(aps) == len(queries)
