@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so that workers side by side do not fight for cores
 os.environ.setdefault("MKL_NUM_THREADS", "1")
@@ -82,3 +83,21 @@ def fake_gpu(monkeypatch):
         pixels._constants.cache_clear()
 
     return on_it
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no browser: install Debian's chromium and chromium-driver, or Chrome")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield window
+    window.quit()

@@ -35,7 +35,7 @@ def test_help_and_mistakes_import_nothing_heavy():
     lines = ["", "--help", "--version", "run --help", "serch", "search a b infared", "index",
              "doctor sysu no/folder", "enter llcm no/folder", "run train no-run",
              "run reference no-set", "run trian x", "tables quik", "figures quik", "reports quik",
-             "study quik", "study quick --on quik", "check no/file", "audit --help",
+             "rankings quik", "study quik", "study quick --on quik", "check no/file", "audit --help",
              "audit no/file quick --claim map=1", "audit README.md quik --claim map=1",
              "audit README.md tests --claim mpa=1", "across no-run --on tests",
              "across quick-mscmnet-t0-s0 --on quik", "index quick-mscmnet-t0-s0 --false-match 1"]  # fmt: skip

@@ -40,6 +40,7 @@ def declare(add: Add) -> None:
         help="list only who counts as the same person; the answer may be: nobody here",
     )  # fmt: skip
     search.add_argument("--figure", type=here, help="draw the list into this PNG file")
+    search.add_argument("--html", type=here, help="write the lists as a page to look through")
     export = add("export", _export, "write a trained network for other programs, a file a modality")
     export.add_argument("weights", help="a finished run, or its model.safetensors")
     export.add_argument("out", type=here, help="folder for visible and infrared")
@@ -71,7 +72,7 @@ def _search(options: argparse.Namespace) -> int:
 
     return search(
         options.folder, options.image, options.modality, options.top, options.camera,
-        options.identity, options.decide, options.figure,
+        options.identity, options.decide, options.figure, options.html,
     )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ def declare(add: Add) -> None:
     for name, call, text in (
         ("tables", _tables, "collect a study's runs into results/<study>/tables"),
         ("figures", _figures, "draw results/<study>/figures from the tables"),
+        ("rankings", _rankings, "write results/<study>/rankings.html: searches to look through"),
         ("summary", _summary, "write results/<study>/README.md: findings, figures, notebooks"),
     ):
         add(name, call, text).add_argument("study", type=a_study, help="its name")
@@ -144,6 +145,12 @@ def _figures(options: argparse.Namespace) -> None:
     from mscm_lib.reports.figures import write_figures
 
     write_figures(options.study)
+
+
+def _rankings(options: argparse.Namespace) -> None:
+    from mscm_lib.reports.searches import write_rankings
+
+    write_rankings(options.study)
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -46,6 +46,7 @@ def pipeline() -> str:
     stages: dict[str, Any] = {}
     for path in ("dvc.yaml", "studies/quick/dvc.yaml"):
         stages |= yaml.safe_load(resolve(path).read_text(encoding="utf-8"))["stages"]
+    stages.pop("rankings")  # a page beside the figures, with arrows from everywhere
     # one box: a stage a notebook, each on the tables, and the front page on all of them
     told = [*stages.pop("summary")["deps"], *stages["report-90_results"]["deps"]]
     stages = {name: stage for name, stage in stages.items() if not name.startswith("report-")}

@@ -21,6 +21,7 @@ from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.study.code import FOLDER, write_code
 from mscm_lib.study.copies import copies_beside, copy_path
 from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.searched import PAGE
 from mscm_lib.study.settings import Study
 
 _FIRST = ("contrasts", "retrieval")  # the figures that stand beside the findings
@@ -50,7 +51,7 @@ def write_summary(name: str) -> None:
         *drawn,
         "## The figures\n\nRank-k, mAP and mINP in percent, mean over runs ± standard deviation; each "
         f"row with the command that makes it again.\n\n{summary}",
-        f"## The notebooks, executed\n\n{contents(study)}",
+        f"## The notebooks, executed\n\n{contents(study)}{_searches(study)}",
         *(_figure(path) for path in figures.values()),
         "## Where these numbers come from\n\n" + provenance(records),
         f"<details><summary>All parameters of {len(records)} runs</summary>\n\n"
@@ -65,6 +66,13 @@ def contents(study: Study) -> str:
     """The executed notebooks that are there, in the order to read them in: a list in Markdown."""
     there = [stem for stem in copies_beside(study) if copy_path(study.name, stem).is_file()]
     return "\n".join(f"- [{stem[:2]} {title(stem)}](reports/{stem}.ipynb)" for stem in there)
+
+
+def _searches(study: Study) -> str:
+    """A line on the page of searches, where it is there."""
+    if not resolve(f"results/{study.name}/{PAGE}").is_file():
+        return ""
+    return f"\n\n[{PAGE}]({PAGE}) shows searches one by one; saved to a disk, a browser opens it."
 
 
 def provenance(records: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.files import write_text
 from mscm_lib.retrieval.gallery import Match
 from mscm_lib.retrieval.search import Pixels, Searcher
 
@@ -20,6 +21,7 @@ def search(
     identity: int | None,
     decide: bool,
     figure: Path | None,
+    html: Path | None = None,
 ) -> int:
     """Print each picture's ranked list, headed by its path where more than one is asked for.
 
@@ -32,39 +34,60 @@ def search(
         modality, top, camera, identity: see `Searcher.search`.
         decide: list only who counts as the same person, or say that nobody here does.
         figure: PNG file to draw the one picture's list into.
+        html: page to write the lists of the pictures given by name into.
 
     Returns:
         The exit status: 2 where a picture from standard input could not be used.
 
     Raises:
         ConfigError: an argument does not fit the gallery or the others.
-        DataError: a picture, the index or, for a figure, the packed dataset cannot be used; the
-            index holds no thresholds to decide by.
+        DataError: a picture, the index or, for a figure or a page, the packed dataset cannot be
+            used; the index holds no thresholds to decide by.
     """
     searcher = Searcher.open(folder)
     kind = searcher.check(modality, camera, identity)
     if figure:
         _check_figure(figure, images)
+    if html:
+        _check_page(html, images)
+    if figure or html:
         searcher.packed()
     if decide:
         searcher.thresholds()  # an index without them is refused before any picture is read
     if identity is not None and identity not in searcher.index.table.ids:
         print(f"note: nobody in this gallery is {identity}: no match is right", file=sys.stderr)
 
-    def answer(image: str | Pixels) -> list[Match]:
-        matches = searcher.search(image, kind, top, camera, identity)
+    # for its average precision; of a graph the end of a list is slow to find and not sure
+    depth = len(searcher.index) if html and searcher.index.method == "exact" else top
+
+    def answer(found: list[Match]) -> list[Match]:
+        matches = _down_to(found, top)
         return searcher.decided(matches, kind, camera) if decide else matches
 
+    def find(image: str | Pixels) -> list[Match]:
+        return searcher.search(image, kind, depth, camera, identity)
+
     if images == ["-"]:
-        return _answer_lines(answer)
-    for name, pixels in zip(images, [*map(searcher.pixels, images)], strict=True):
-        matches = answer(pixels)
+        return _answer_lines(lambda image: answer(find(image)))
+    asked = list(zip(images, map(searcher.pixels, images), strict=True))
+    lists = []
+    for name, pixels in asked:
+        found = find(pixels)
+        matches = answer(found)
         _show(name if len(images) > 1 else "", matches)
+        lists.append((matches if decide else found, found))
         if figure and matches:
             _draw(figure, searcher, Path(name).name, pixels, matches)
         elif figure:
             print(f"note: nobody to draw: {figure} is not written", file=sys.stderr)
+    if html:
+        _write(html, searcher, asked, lists, (camera, identity, top))
     return 0
+
+
+def _down_to(matches: list[Match], rank: int) -> list[Match]:
+    last = next((place for place, match in enumerate(matches, 1) if match.rank == rank), None)
+    return matches[:last]
 
 
 def _answer_lines(answer: Callable[[str], list[Match]]) -> int:
@@ -108,8 +131,18 @@ def _show(name: str, matches: Sequence[Match]) -> None:
 def _check_figure(path: Path, images: list[str]) -> None:
     if images == ["-"] or len(images) > 1:
         raise ConfigError("--figure draws the list of one picture; name one")
-    if path.suffix.lower() != ".png" or path.is_dir():
-        raise ConfigError(f"{path}: expected the name of a PNG file, such as list.png")
+    _check_file(path, ".png", "PNG")
+
+
+def _check_page(path: Path, images: list[str]) -> None:
+    if images == ["-"]:
+        raise ConfigError("--html shows pictures given by name; name them")
+    _check_file(path, ".html", "HTML")
+
+
+def _check_file(path: Path, suffix: str, kind: str) -> None:
+    if path.suffix.lower() != suffix or path.is_dir():
+        raise ConfigError(f"{path}: expected the name of a {kind} file, such as list{suffix}")
     if not path.parent.is_dir():
         raise ConfigError(f"{path.parent.absolute()}: no such folder; make it, or name another")
 
@@ -123,3 +156,26 @@ def _draw(
     title = f"{name} in {searcher.index.about['dataset']}"
     drawn = ranked_figure(pixels, matches, searcher.pictures(matches), title)
     save(path, drawn, f"Ranked list for {name}.")
+
+
+def _write(
+    path: Path,
+    searcher: Searcher,
+    asked: Sequence[tuple[str, Pixels]],
+    lists: Sequence[tuple[list[Match], list[Match]]],
+    labels: tuple[int | None, int | None, int],
+) -> None:
+    """The page of lists, each to be shown and whole, asked by ``labels``: camera, identity, ranks."""
+    from mscm_lib.reports.viewer import Search, listed, viewer
+
+    camera, identity, top = labels
+    whole, about = searcher.index.method == "exact", searcher.index.about
+    searches, pictures = [], []
+    for (name, pixels), (matches, found) in zip(asked, lists, strict=True):
+        known = Search(Path(name).name, found, camera, identity)
+        known = known.with_figures() if whole else known
+        searches.append(known._replace(matches=matches))
+        pictures.append([pixels, *searcher.pictures(listed(matches, top))])
+    told = f"Ranked by {about['feature']} feature in {len(searcher.index):,} images."
+    page = viewer(searches, pictures, f"Searches in {about['dataset']}", told, top)
+    write_text(path, page)

@@ -20,11 +20,13 @@ FOLDER, OWN = "build/code", "build/own"
 GENERATE = f"{FOLDER}/generate"
 TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
 STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
+_DRAW = ("figures", "rankings", "reports", "summary")
 _COMMANDS = {
     "prepare": "data.packed",
     "generate": "data.generated",
     "tables": "study.tables",
     "figures": "reports.figures",
+    "rankings": "reports.searches",
     "reports": "reports.executed",
     "summary": "reports.summary",
 }
@@ -57,9 +59,7 @@ def write_code() -> None:
     """Write every stage's file, and one for each notebook's executed copy, whose prose counts."""
     notebooks = resolve("notebooks")
     files = {
-        entry: fingerprint.of_modules(
-            [f"{fingerprint.PACKAGE}.{module}"], drawing=entry in ("figures", "reports", "summary")
-        )
+        entry: fingerprint.of_modules([f"{fingerprint.PACKAGE}.{module}"], drawing=entry in _DRAW)
         for entry, module in _COMMANDS.items()
     }
     for stem in (EVALUATE, REFERENCE):

@@ -3,8 +3,8 @@
 - ``plan/<run>/train.yaml``, ``evaluate.yaml``: what training reads, and what evaluation alone reads
 - ``plan/data/<dataset>.yaml``, ``plan/reference/<dataset>.yaml``, ``plan/studies/<study>.yaml``
 - ``runs.json``: an index for ``dvc.yaml``: run → dataset and code; dataset → source; study → runs
-- ``studies/<study>/dvc.yaml``: the study's tables, figures, executed notebooks and summary, with the
-  runs that they need
+- ``studies/<study>/dvc.yaml``: the study's tables, figures, page of searches, executed notebooks and
+  summary, with the runs that they need
 
 A stage depends on its own file of these, so that an option of evaluation trains nothing again.
 `mscm plan` writes them from ``studies/*/study.yaml``; ``dvc exp run -S plan/<run>/train.yaml:alpha=…``
@@ -35,6 +35,7 @@ from mscm_lib.study.copies import (
 )
 from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.searched import PAGE, read_by_page
 from mscm_lib.study.settings import (
     RunName,
     Study,
@@ -206,6 +207,9 @@ def _stages(study: Study) -> dict[str, Any]:
     runs = [run.name for run in study.runs()]
     made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
     copies = _reports(study, notebooks_of(study))
+    page = f"{results}/{PAGE}"
+    read = read_by_page(study)
+    looked = {"rankings": _stage(f"mscm rankings {name}", read, page)} if read else {}
     tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
     files = own_files(study)
     if missing := [path for path in files if not path.is_file()]:
@@ -232,11 +236,13 @@ def _stages(study: Study) -> dict[str, Any]:
                 ["build/code/figures", f"{results}/tables", *definitions(study)],
                 f"{results}/figures",
             ),
+            **looked,
             **copies,
             "summary": _stage(
                 f"mscm summary {name}",
                 ["build/code/summary", f"{results}/tables", f"{results}/figures",
-                 *(out for stage in copies.values() for out in stage["outs"][0]), *definitions(study)],
+                 *(out for stage in (looked | copies).values() for out in stage["outs"][0]),
+                 *definitions(study)],
                 f"{results}/README.md",
             ),
         },

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from urllib.parse import unquote, urlsplit
 
 import nbformat
@@ -45,24 +44,6 @@ def site(tmp_path_factory):
     return book.build_book(tmp_path_factory.mktemp("book")).parent
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no browser: install Debian's chromium and chromium-driver, or Chrome")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield window
-    window.quit()
-
-
 def _open(browser, page, size, query=""):
     metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -82,7 +63,8 @@ def _place(site, stem):
 
 
 def _pages(site):
-    return [path for path in sorted(site.glob("**/*.html")) if "_static" not in path.parts]
+    others = {"_static", "_downloads"}  # a page of searches is no page of the book
+    return [path for path in sorted(site.glob("**/*.html")) if not others & {*path.parts}]
 
 
 def test_every_notebook_has_a_page_and_a_place(site):

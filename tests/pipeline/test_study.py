@@ -121,6 +121,9 @@ def _results_are_there_to_read(study):
     results = study / "results/tiny"
     links = re.findall(r"\]\(([^)]+)\)", (results / "README.md").read_text())
     assert all((results / link).is_file() for link in links)
+    page = (results / "rankings.html").read_text()
+    assert "rankings.html" in links and len(page) < 2_000_000
+    assert page.count("<section ") == page.count("first hit at rank") > 0
     copies = {path.stem for path in (results / "reports").iterdir()}
     assert copies == {*COPIES} and all(f"reports/{stem}.ipynb" in links for stem in copies)
     for path in (results / "reports").iterdir():
@@ -170,7 +173,7 @@ def _remarks_and_tensorboard_make_nothing_again(study):
 def _a_title_and_a_label_are_drawn(study):
     _changed(study, title="Another title", variants={"mscmnet": "the whole"})
     told = {f"report-{stem}" for stem in ("10_train", "11_training_report", "90_results")}
-    assert _would_run(study) == {"figures", "summary", *told}
+    assert _would_run(study) == {"figures", "rankings", "summary", *told}
     _run(study, "dvc", "repro", STUDY)
     assert "A sentence more." in (study / "results/tiny/reports/10_train.ipynb").read_text()
     assert "# Another title" in (study / "results/tiny/README.md").read_text()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -64,6 +65,32 @@ def test_a_file_is_asked_drawn_and_named(kept, person, tmp_path, capsys):
     assert drawn.stat().st_size > 1000 and drawn.with_suffix(".txt").is_file()
 
 
+def test_a_page_shows_every_picture_with_what_its_whole_list_says(
+    kept, person, packed, tmp_path, capsys
+):
+    path, row = person
+    labels = ["--camera", row.cams[0], "--identity", row.ids[0], "--top", 3]
+    plain = ask(capsys, kept, path, path, "infrared", *labels)[1]
+    page = tmp_path / "lists.html"
+    status, lines, _ = ask(capsys, kept, path, path, "infrared", *labels, "--html", page)
+    assert status == 0 and lines == plain  # the page changes nothing of what is said
+    matches = Searcher.open(kept).search(path, "infrared", 10**6, int(row.cams[0]), int(row.ids[0]))
+    ranks = np.array([match.rank for match in matches if match.right and match.rank])
+    ap = (np.arange(1, len(ranks) + 1) / ranks).mean()
+    heads = re.findall("<h2>(.*?)</h2>", page.read_text())
+    told = f"person {row.ids[0]}, camera {row.cams[0]}, AP {ap:.0%}, first hit at rank {ranks[0]}"
+    assert heads == [f"person.png, {told}"] * 2
+
+
+def test_a_page_of_strangers_and_of_nobody(folder, person, told, tmp_path, capsys):
+    page = tmp_path / "lists.html"
+    assert ask(capsys, folder, person[0], "infrared", "--html", page)[0] == 0
+    assert "<h2>person.png</h2>" in page.read_text()  # nothing is known of it
+    told(2.0)
+    assert ask(capsys, folder, person[0], "infrared", "--decide", "--html", page)[0] == 0
+    assert "<h2>person.png, nobody here</h2>" in page.read_text()
+
+
 def test_several_pictures_are_answered_each_under_its_name(kept, person, capsys):
     path, _ = person
     single = ask(capsys, kept, path, "infrared", "--top", 3)[1]
@@ -82,16 +109,18 @@ def test_paths_come_from_standard_input_and_a_bad_one_is_passed_over(
     assert errors.count("error:") == 1 and "no.png: no such file" in errors
 
 
-def test_a_search_needs_neither_torch_nor_pandas(kept, person):
+def test_a_search_needs_neither_torch_nor_pandas(kept, person, tmp_path):
     code = (
         "import sys, json; from mscm_lib import cli; cli.main(sys.argv[1:]);"
         "print(json.dumps(sorted(sys.modules)))"
     )
     line = [sys.executable, "-c", code, "search", str(kept), str(person[0]), "infrared"]
+    line += ["--html", str(tmp_path / "page.html")]
     ran = subprocess.run(line, capture_output=True, text=True, check=True)
     *found, modules = ran.stdout.splitlines()
     assert len(found) == 10
-    assert not {"torch", "torchvision", "pandas", "scipy", "faiss"} & set(json.loads(modules))
+    heavy = {"torch", "torchvision", "pandas", "scipy", "faiss", "matplotlib"}
+    assert not heavy & set(json.loads(modules))
 
 
 @pytest.fixture
@@ -130,6 +159,8 @@ def test_a_persons_own_picture_is_not_one_of_the_release(kept, spoilt, capsys, k
         (["--identity", "x"], "whole number"),
         (["--figure", "none/list.png"], "none: no such folder"),
         (["--figure", "list.gif"], "PNG file"),
+        (["--html", "none/list.html"], "none: no such folder"),
+        (["--html", "list.png"], "HTML file"),
         (["--figur", "list.png"], "did you mean '--figure'?"),
     ],
 )
@@ -146,6 +177,8 @@ def test_a_figure_is_of_one_picture(kept, person, tmp_path, capsys):
     drawn = tmp_path / "list.png"
     status, _, errors = ask(capsys, kept, person[0], person[0], "infrared", "--figure", drawn)
     assert status == 2 and "one picture" in errors and not drawn.exists()
+    status, _, errors = ask(capsys, kept, "-", "infrared", "--html", tmp_path / "list.html")
+    assert status == 2 and "given by name" in errors
 
 
 def test_a_camera_rule_by_person_needs_the_person(kept, person):

@@ -149,5 +149,19 @@ def test_every_study_names_all_its_runs_in_its_stages():
         assert wanted <= {*stages["tables"]["deps"]}
 
 
+def test_the_page_of_searches_reads_one_run_and_shows_generated_people_only():
+    files = compiled()
+    for name in study_names():
+        study = load_study(name)
+        stage = yaml.safe_load(files[f"studies/{name}/dvc.yaml"])["stages"].get("rankings")
+        first = next(iter(study.data.values()))
+        assert (stage is not None) == (first.reader == "generated"), name
+        if stage:
+            (evaluated,) = [dep for dep in stage["deps"] if dep.startswith("runs/evaluate/")]
+            assert evaluated in {f"runs/evaluate/{run.name}" for run in study.runs()}
+            # what no digest of code tells of
+            assert "mscm_lib/reports/viewer.html" in stage["deps"]
+
+
 def _run():
     return dict(read_study(study_path("quick")).run)
