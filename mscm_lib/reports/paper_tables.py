@@ -33,7 +33,7 @@ BESIDE = [
 
 def fill_command(dataset: str) -> str:
     """The commands that measure a dataset's cells, for somebody who has the dataset."""
-    return f"mscm enter {dataset} PATH; make preset PRESET={dataset} && make study"
+    return f"mscm enter {dataset} PATH && make study STUDY={dataset}"
 
 
 def column_title(search: str, scoring: str) -> str:

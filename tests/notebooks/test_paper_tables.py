@@ -21,7 +21,7 @@ def test_where_nothing_was_run_cells_say_so_and_how_to_fill_them(executed):
     said = _said(executed.get("91_paper_tables"))
     assert "0 rows measured here, 0 left out" in said
     for dataset in ("sysu", "regdb", "llcm"):
-        assert f"mscm enter {dataset} PATH; make preset PRESET={dataset} && make study" in said
+        assert f"mscm enter {dataset} PATH && make study STUDY={dataset}" in said
     assert "here</th>" in said and "not run here" in said
     printed = published_figures().set_index(["method", "search", "metric"])["printed"]
     assert (
