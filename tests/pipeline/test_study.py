@@ -138,7 +138,9 @@ def _results_are_there_to_read(study):
 
 def _rows_name_commands_that_dvc_knows(study):
     summary = (study / "results/tiny/tables/summary.md").read_text()
-    stages = {name for found in re.findall(r"`dvc repro ([^`]+)`", summary) for name in found.split()}
+    stages = {
+        name for found in re.findall(r"`dvc repro ([^`]+)`", summary) for name in found.split()
+    }
     assert stages >= {f"evaluate@{MSCMNET}", f"evaluate@{BASELINE}", "reference@tiny"}
     said = _run(study, "dvc", "repro", "--dry", *sorted(stages))
     assert "up to date" in said and "Running stage" not in said

@@ -1,6 +1,7 @@
 """Locks that a killed DVC leaves, and a cache that was removed."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from mscm_lib.study.pipeline import _not_in, keep_locks, release_dead
+from mscm_lib.study.pipeline import _not_in, give_back, keep_locks, release_dead
 from mscm_lib.study.settings import load_study
 
 WHOLE = """schema: '2.0'
@@ -18,6 +19,12 @@ stages:
     outs:
     - path: runs/train/quick-mscmnet-t0-s0
       md5: 9e4a29b2.dir
+"""
+STAGES = """stages:
+  strip: {cmd: echo code > code, outs: [code]}
+  train:
+    foreach: [quick-baseline-t0-s0, quick-mscmnet-t0-s0]
+    do: {cmd: cp code "runs/train/${item}", deps: [code], outs: ["runs/train/${item}"]}
 """
 QUICK = load_study("quick")
 
@@ -109,3 +116,16 @@ def test_what_is_on_disk_and_not_in_the_cache_is_named(project):
     kept.parent.mkdir(parents=True)
     kept.touch()
     assert _not_in(cache, QUICK) == []
+
+
+def test_a_removed_cache_gets_back_what_is_as_the_lock_names_it(project):
+    kept, changed = "quick-mscmnet-t0-s0", "quick-baseline-t0-s0"
+    (project / "dvc.yaml").write_text(STAGES)
+    for words in (("init", "--no-scm"), ("repro",)):
+        subprocess.run([sys.executable, "-m", "dvc", *words, "--quiet"], check=True)
+    shutil.rmtree(project / ".dvc/cache")
+    (project / f"runs/train/{changed}").write_text("by hand")
+    assert _not_in(project / ".dvc/cache", QUICK) == [f"train@{changed}", f"train@{kept}"]
+    give_back(QUICK)
+    assert _not_in(project / ".dvc/cache", QUICK) == [f"train@{changed}"]
+    assert (project / f"runs/train/{changed}").read_text() == "by hand"

@@ -104,7 +104,8 @@ def test_the_reported_row_is_never_the_re_ranked_one_and_says_what_was_done():
 def test_commands_of_committed_tables_are_known_to_dvc_and_name_all_their_runs():
     asked = [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"]
     listed = subprocess.run(asked, cwd=project_root(), capture_output=True, text=True, check=True)
-    known, tables = {*listed.stdout.split()}, sorted(resolve("results").glob("*/tables/summary.csv"))
+    known = {*listed.stdout.split()}
+    tables = sorted(resolve("results").glob("*/tables/summary.csv"))
     assert tables
     for path in tables:
         study, table = load_study(path.parts[-3]), pd.read_csv(path)
