@@ -24,7 +24,10 @@ STAGES = """stages:
   strip: {cmd: echo code > code, outs: [code]}
   train:
     foreach: [quick-baseline-t0-s0, quick-mscmnet-t0-s0]
-    do: {cmd: cp code "runs/train/${item}", deps: [code], outs: ["runs/train/${item}"]}
+    do:
+      cmd: mkdir -p runs/train && cp code runs/train/${item}
+      deps: [code]
+      outs: ["runs/train/${item}"]
 """
 QUICK = load_study("quick")
 
