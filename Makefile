@@ -9,7 +9,7 @@ ON ?=
 JOBS ?= 0
 WORKERS ?= 2
 
-.PHONY: help setup study preset experiments rehearse pages book test lint lab lock clean distclean
+.PHONY: help setup study rehearse pages book test lint lab lock clean distclean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,9 +19,6 @@ setup: ## the environment and git's drivers (every other target does this by its
 
 study: ## make a study: train, evaluate, tables, figures, notebooks (STUDY=components ON=sysu JOBS=2)
 	@$(IN) mscm study $(STUDY) $(if $(ON),--on $(ON)) --jobs $(JOBS)
-
-preset experiments:
-	@echo "make $@ is now: make study STUDY=$(or $(PRESET),$(EXPERIMENT),quick)$(if $(ON), ON=$(ON))"; exit 2
 
 rehearse: ## run the paper's three studies on miniature emulated trees
 	@$(IN) mscm rehearse

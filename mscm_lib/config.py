@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mscm_lib.coercion import typed
 from mscm_lib.errors import ConfigError
 from mscm_lib.own_parts import is_own
 from mscm_lib.settings import SETTINGS, choices
@@ -148,7 +148,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = _coerce(field.name, getattr(self, field.name), _HINTS[field.name])
+            value = typed(field.name, getattr(self, field.name), _HINTS[field.name])
             object.__setattr__(self, field.name, value)
         _check(self)
 
@@ -205,56 +205,6 @@ def unknown_key(kind: str, key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown {kind} {key!r}{hint} Known: {', '.join(sorted(known))}"
-
-
-def _coerce(key: str, value: Any, hint: Any) -> Any:
-    """``value`` as ``hint`` wants it; YAML's ``1e-4`` arrives as a string and becomes a number."""
-    origin = typing.get_origin(hint)
-    if origin is Literal:
-        allowed = typing.get_args(hint)
-        for option in allowed:
-            if value == option or (isinstance(option, int) and value == str(option)):
-                return option
-        raise ConfigError(f"{key} = {value!r}: expected one of {', '.join(map(repr, allowed))}")
-    if origin is tuple:
-        return _coerce_tuple(key, value, typing.get_args(hint)[0])
-    if isinstance(origin, types.UnionType):
-        raise TypeError(f"{key}: union types are not supported in a configuration")
-    return coerce(key, value, hint)
-
-
-def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
-    if isinstance(value, str):  # papermill -p hands lists over as text: "25,90"
-        value = [part for part in value.strip("[]() ").replace("'", "").split(",") if part.strip()]
-        value = [part.strip() for part in value]
-    if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{key} = {value!r}: expected a list of {item.__name__}")
-    return tuple(coerce(key, part, item) for part in value)
-
-
-def coerce(key: str, value: Any, kind: type) -> Any:
-    """``value`` as text, number or truth value; raises `ConfigError` where it is none."""
-    if kind is bool:
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        if isinstance(value, bool):
-            return value
-    elif kind is str:
-        if isinstance(value, str):
-            return value
-    elif not isinstance(value, bool):
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        if kind is float and number == number and abs(number) != float("inf"):
-            return number
-        if kind is int and number == number and number == int(number):
-            return int(number)
-    raise ConfigError(f"{key} = {value!r}: expected {_KINDS[kind]}")
-
-
-_KINDS = {bool: "true or false", str: "text", float: "a finite number", int: "a whole number"}
 
 
 def _check(config: RunConfig) -> None:

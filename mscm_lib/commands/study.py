@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 
 from mscm_lib.arguments import Add, a_study, there, whole
@@ -36,12 +35,6 @@ def declare(add: Add) -> None:
     check = add("check", _check, "look a study file over: its runs, and what they would cost")
     check.add_argument("file", type=there("file"), help="such as studies/quick/study.yaml")
     add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
-    for former in ("preset", "experiments"):
-        command = add(former, _former, "as it was; now `mscm study`")
-        command.add_argument("words", nargs="*", help="as it was")
-        command.add_argument("--on", help="as it was")
-        command.add_argument("--jobs", help="as it was")
-        command.set_defaults(said=f"mscm {former}")
     strip = add("strip", _strip, "write the digests of code that stages depend on")
     strip.add_argument("study", nargs="?", type=a_study, help="whose own parts' digests to write")
     add("prepare", _prepare, "pack a dataset's images").add_argument(
@@ -104,13 +97,6 @@ def _plan(options: argparse.Namespace) -> None:
 
     changed = write_plan()
     print("\n".join(changed) if changed else "The plan is up to date with studies/.")
-
-
-def _former(options: argparse.Namespace) -> int:
-    names = " ".join(options.words) or "quick"
-    on = f" ON={options.on}" if options.on else ""
-    print(f"error: {options.said} is now: make study STUDY={names}{on}", file=sys.stderr)
-    return 2
 
 
 def _strip(options: argparse.Namespace) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib import own_parts
-from mscm_lib.config import RunConfig, coerce, unknown_key
+from mscm_lib.coercion import coerce
+from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import existing, from_root, here
 from mscm_lib.study.settings import find_study, resolve_run

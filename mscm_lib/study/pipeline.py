@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ import psutil
 
 from mscm_lib.data.progress import available_cores
 from mscm_lib.errors import ConfigError, StudyError
-from mscm_lib.files import write_json
+from mscm_lib.files import atomic_path, write_json
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.entry import check_sources
 from mscm_lib.study.plan import write_plan
+from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import Study
 
 STARTED_AGAIN = (
@@ -51,8 +53,9 @@ def make(study: Study, jobs: int = 0) -> None:
     jobs = jobs or _fitting(study)
     threads = 1 if chosen else max(available_cores() // jobs, 1)
     check_sources(study)
-    _check_cache(study)
+    keep_locks(study)
     write_plan()
+    give_back(study)
     if jobs > 1:
         _repro(study, ["strip", *(f"prepare@{dataset}" for dataset in study.data)])
         names = [run.name for run in study.runs()]
@@ -64,17 +67,67 @@ def make(study: Study, jobs: int = 0) -> None:
     _repro(study, [f"studies/{study.name}/dvc.yaml"])
 
 
-def _check_cache(study: Study) -> None:
-    """Refuse to train again what is there, only because DVC's cache is not."""
-    made = [run.name for run in study.runs() if resolve(f"runs/train/{run.name}").is_dir()]
-    configured = [path.read_text(encoding="utf-8") for path in resolve(".dvc").glob("config*")]
-    elsewhere = any("[cache]" in text for text in configured)
-    gone = not elsewhere and not resolve(".dvc/cache").is_dir()
-    if made and gone and resolve("dvc.lock").is_file():
-        raise StudyError(
-            f"DVC's cache (.dvc/cache) is gone, but runs/ is there ({made[0]}, …): to take it as "
-            "dvc.lock names it, dvc commit --force; to train it all again, remove runs/"
-        )
+def keep_locks(study: Study) -> None:
+    """Keep a copy of DVC's locks, or put it back where a kill has cut one off in writing.
+
+    DVC writes them in place, and then can read none. What was made since the copy is in its run cache.
+    """
+    for name in ("dvc.lock", f"studies/{study.name}/dvc.lock"):
+        path, kept = resolve(name), resolve(f"build/kept/{name}")
+        if not path.is_file():
+            continue
+        if path.read_bytes().endswith(b"\n"):
+            source, target = path, kept
+        elif kept.is_file():
+            source, target = kept, path
+            print(f"{name} was cut off in writing; it is put back as it was before", flush=True)
+        else:
+            continue
+        with atomic_path(target) as part:
+            shutil.copyfile(source, part)
+
+
+def give_back(study: Study) -> None:
+    """Let DVC's cache have again what is on disk as ``dvc.lock`` names it.
+
+    Where the cache was removed, DVC would make all of it again. `dvc commit` takes a stage only if
+    neither what it depends on nor what it left has changed; any other is made again, as ever.
+    """
+    lost = _not_in(resolve(".dvc/cache"), study)
+    if lost:
+        place = subprocess.run(["dvc", "cache", "dir"], cwd=project_root(), **_SAID).stdout.strip()
+        lost = _not_in(resolve(place), study)
+    if lost:
+        _repro(study, ["strip"])
+        if _committed(lost):
+            print(f"DVC's cache has these again, as they lie on disk: {', '.join(lost)}")
+        else:
+            for name in lost:
+                _committed([name])
+
+
+_SAID: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+
+
+def _committed(stages: Sequence[str]) -> bool:
+    """Whether DVC has taken them all: it asks about one that has changed, and nobody answers."""
+    return not subprocess.run(["dvc", "commit", *stages], cwd=project_root(), **_SAID).returncode
+
+
+def _not_in(cache: Path, study: Study) -> list[str]:
+    """The study's stages whose outputs are on disk and named in ``dvc.lock``, but not in ``cache``."""
+    path = resolve("dvc.lock")
+    stages = read_yaml(path).get("stages", {}) if path.is_file() else {}
+    runs = [run.name for run in study.runs()]
+    names = [f"{stage}@{key}" for stage in ("prepare", "reference") for key in study.data]
+    names += [f"{stage}@{run}" for run in runs for stage in ("train", "evaluate")]
+    outs = {name: stages[name]["outs"] for name in names if name in stages}
+    return [
+        name
+        for name, made in outs.items()
+        if all(resolve(out["path"]).exists() for out in made)
+        and not all((cache / "files/md5" / o["md5"][:2] / o["md5"][2:]).exists() for o in made)
+    ]
 
 
 def _fitting(study: Study) -> int:

@@ -51,7 +51,8 @@ def write_plan() -> list[str]:
     """Bring the plan up to date with the studies; gives what was written or removed.
 
     Raises:
-        ConfigError: a study is wrong, or two studies mean different things by one name.
+        ConfigError: a study is wrong, two studies mean different things by one run's name, or both
+            define one dataset.
     """
     wanted, changed = compiled(), []
     for name, text in wanted.items():
@@ -77,20 +78,18 @@ def compiled() -> dict[str, str]:
         ConfigError: as `write_plan`.
     """
     studies = [load_study(name) for name in study_names()]
-    data: dict[str, tuple[str, DataDefinition]] = {}
+    named = dict.fromkeys(key for study in studies for key in study.data)
+    homes = {key: find_study(key) for key in named}
     runs: dict[str, tuple[str, RunName, RunConfig]] = {}
     for study in studies:
-        for key, definition in study.data.items():
-            place, known = data.setdefault(key, (study.name, definition))
-            _agree("dataset", key, (place, vars(known)), (study.name, vars(definition)))
         for run in study.runs():
             config = study.config(run)
             place, _, other = runs.setdefault(run.name, (study.name, run, config))
-            _agree("run", run.name, (place, other.as_dict()), (study.name, config.as_dict()))
+            _agree(run.name, (place, other.as_dict()), (study.name, config.as_dict()))
     files = {}
-    for key, (_, definition) in data.items():
-        files[f"plan/data/{key}.yaml"] = _yaml(as_plain(definition))
-        files[f"plan/reference/{key}.yaml"] = _yaml(_reference(key))
+    for key, home in homes.items():
+        files[f"plan/data/{key}.yaml"] = _yaml(as_plain(home.data[key]))
+        files[f"plan/reference/{key}.yaml"] = _yaml(_reference(home, key))
     for name, (_, _, config) in runs.items():
         files[f"plan/{name}/train.yaml"] = _yaml(config.training())
         files[f"plan/{name}/evaluate.yaml"] = _yaml(config.evaluation())
@@ -108,7 +107,10 @@ def compiled() -> dict[str, str]:
         if study.name == QUICK:
             files["book/dvc.yaml"] = _yaml({"stages": _reports(study, of_no_study(), "..")})
     index = {
-        "data": {key: {"source": d.source or GENERATE} for key, (_, d) in sorted(data.items())},
+        "data": {
+            key: {"source": home.data[key].source or GENERATE}
+            for key, home in sorted(homes.items())
+        },
         "runs": {
             name: {"data": run.dataset, "code": train_entry(config, place), **_watching(config)}
             for name, (place, run, config) in sorted(runs.items())
@@ -171,9 +173,8 @@ def as_plain(definition: DataDefinition) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value != "" and value != {}}
 
 
-def _reference(dataset: str) -> dict[str, Any]:
+def _reference(study: Study, dataset: str) -> dict[str, Any]:
     """What the rankings that need no training read: the protocol, and the untrained network."""
-    study = find_study(dataset)
     seeds = study.seeds_of(dataset)
     run = RunName(dataset, study.variants[-1], study.trials[0], seeds[0])
     config = study.config(run)
@@ -187,15 +188,15 @@ def _watching(config: RunConfig) -> dict[str, Any]:
 
 
 def _agree(
-    what: str, name: str, one: tuple[str, Mapping[str, Any]], other: tuple[str, Mapping[str, Any]]
+    run: str, one: tuple[str, Mapping[str, Any]], other: tuple[str, Mapping[str, Any]]
 ) -> None:
-    """Refuse two studies that mean different things by one name."""
+    """Refuse two studies that mean different things by one run's name."""
     (first, a), (second, b) = one, other
     differing = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
     if differing:
         key = differing[0]
         raise ConfigError(
-            f"{what} {name!r} differs between studies/{first}/study.yaml ({key} = {a.get(key)!r}) "
+            f"run {run!r} differs between studies/{first}/study.yaml ({key} = {a.get(key)!r}) "
             f"and studies/{second}/study.yaml ({key} = {b.get(key)!r}); one name has one meaning: "
             "give one of them another name"
         )

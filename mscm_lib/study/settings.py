@@ -27,13 +27,12 @@ from mscm_lib.study.reading import (
     safe_name,
     whole_numbers,
 )
+from mscm_lib.study.variants import load_variants, read_variants, run_parameters
 
 WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
 OF_THE_VARIANTS = ("variants", "reference", "seeds")
 OF_THE_DATA = ("data", "datasets", "trials", "run")
 KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
-# what a run is called and reads: its study says it elsewhere
-_NAMED_ELSEWHERE = ("dataset", "data_folder", "trial", "seed", "variant", "height", "width")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,11 @@ class Study:
 
 def study_names() -> list[str]:
     """The studies that there are: folders with a ``study.yaml``."""
-    return sorted(path.parent.name for path in resolve("studies").glob("*/study.yaml"))
+    return [path.parent.name for path in _study_files()]
+
+
+def _study_files() -> list[Path]:
+    return sorted(resolve("studies").glob("*/study.yaml"))
 
 
 def study_path(name: str) -> Path:
@@ -145,7 +148,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
     missing = [key for key in ("title", *OF_THE_VARIANTS, "data", "run") if key not in values]
     if missing:
         raise ConfigError(f"{where}: lacks {', '.join(missing)}")
-    labels, parameters = _variants(where, values["variants"])
+    labels, parameters = read_variants(where, values["variants"])
     parameters = {name: beside(own, path.parent) for name, own in parameters.items()}
     study = Study(
         safe_name(f"{where}: the folder", path.parent.name),
@@ -157,7 +160,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
         values["reference"],
         whole_numbers(f"{where}: trials", values.get("trials", [0])),
         () if values["seeds"] == WORLD else whole_numbers(f"{where}: seeds", values["seeds"]),
-        beside(_run_parameters(f"{where}: run", values["run"]), path.parent),
+        beside(run_parameters(f"{where}: run", values["run"]), path.parent),
         values.get("variants_of", ""),
         values.get("data_of", ""),
     )
@@ -204,22 +207,26 @@ def resolve_run(
 def find_study(dataset: str) -> Study:
     """The study whose own file defines ``dataset``, with all the data that it defines.
 
+    A dataset has one home, which others take it from (``data_of``). Its recipe is meant where a
+    dataset is named and no study: by a notebook's parameters, by the rankings that need no training.
+
     Raises:
-        ConfigError: no study has a dataset of that name.
+        ConfigError: no study defines a dataset of that name, or several do.
     """
-    known: list[str] = []
-    for name in study_names():
-        path = study_path(name)
-        own = list(read_yaml(path).get("data") or ())
-        if dataset in own:
-            return read_study(path, whole=True)
-        known += own
-    raise ConfigError(unknown_key("dataset", str(dataset), sorted(known)))
-
-
-def load_variants() -> dict[str, dict[str, Any]]:
-    """Variants by name: the run parameters in which each departs from the paper's recipe."""
-    return read_yaml(resolve("variants.yaml"))
+    files = {
+        path: mapping(f"{from_root(path)}: data", read_yaml(path).get("data", {}))
+        for path in _study_files()
+    }
+    homes = [path for path, own in files.items() if dataset in own]
+    if not homes:
+        known = sorted({key for own in files.values() for key in own})
+        raise ConfigError(unknown_key("dataset", str(dataset), known))
+    if len(homes) > 1:
+        raise ConfigError(
+            f"dataset {dataset!r} is defined in {' and in '.join(map(from_root, homes))}; one study "
+            "defines it: let the others take it from there (data_of), or give theirs another name"
+        )
+    return read_study(homes[0], whole=True)
 
 
 def study_on(name: str, on: str = "") -> Study:
@@ -276,36 +283,3 @@ def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     if "variants" in values and "variants" in taken:
         raise ConfigError(f"{from_root(path)}: has variants of its own and variants_of; keep one")
     return {**taken, **values}
-
-
-def _variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Labels, and the parameters of those variants that the study itself defines."""
-    labels: dict[str, str] = {}
-    own: dict[str, dict[str, Any]] = {}
-    known = load_variants()
-    for name, value in mapping(f"{where}: variants", values, empty=False).items():
-        place = f"{where}: variants.{safe_name(f'{where}: variants', name)}"
-        parameters = {} if isinstance(value, str) else dict(mapping(place, value))
-        labels[name] = plain_text(
-            f"{place}: label", value if not parameters else parameters.pop("label", name)
-        )
-        if not parameters and name not in known:
-            raise ConfigError(unknown_key(f"variant in {where}", name, list(known)))
-        if parameters and name in known:
-            raise ConfigError(
-                f"{place}: has parameters here and in variants.yaml; one name has one meaning: "
-                "take another name, or leave the parameters out"
-            )
-        if parameters:
-            own[name] = _run_parameters(place, parameters)
-    return labels, own
-
-
-def _run_parameters(where: str, values: Any) -> dict[str, Any]:
-    for key in mapping(where, values):
-        if key in _NAMED_ELSEWHERE:
-            raise ConfigError(
-                f"{where}.{key}: follows from the study's data, variants, trials and seeds; leave "
-                "it out"
-            )
-    return dict(values)

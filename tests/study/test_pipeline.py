@@ -1,6 +1,7 @@
-"""Locks that a killed DVC leaves."""
+"""Locks that a killed DVC leaves, and a cache that was removed."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -8,9 +9,27 @@ import time
 import psutil
 import pytest
 
-from mscm_lib.errors import StudyError
-from mscm_lib.study.pipeline import make, release_dead
+from mscm_lib.study.pipeline import _not_in, give_back, keep_locks, release_dead
 from mscm_lib.study.settings import load_study
+
+WHOLE = """schema: '2.0'
+stages:
+  train@quick-mscmnet-t0-s0:
+    cmd: mscm run train quick-mscmnet-t0-s0
+    outs:
+    - path: runs/train/quick-mscmnet-t0-s0
+      md5: 9e4a29b2.dir
+"""
+STAGES = """stages:
+  strip: {cmd: echo code > code, outs: [code]}
+  train:
+    foreach: [quick-baseline-t0-s0, quick-mscmnet-t0-s0]
+    do:
+      cmd: mkdir -p runs/train && cp code runs/train/${item}
+      deps: [code]
+      outs: ["runs/train/${item}"]
+"""
+QUICK = load_study("quick")
 
 
 @pytest.fixture
@@ -68,12 +87,48 @@ def test_a_file_cut_off_is_removed_and_none_is_none(lock):
     assert not list(path.parent.iterdir())
 
 
-def test_runs_without_their_cache_are_not_trained_again_unasked(tmp_path, monkeypatch):
-    study = load_study("quick")
+@pytest.fixture
+def project(tmp_path, monkeypatch):
     (tmp_path / "dvc.yaml").write_text("")
     (tmp_path / "mscm_lib").mkdir()
-    (tmp_path / "runs/train/quick-mscmnet-t0-s0").mkdir(parents=True)
-    (tmp_path / "dvc.lock").write_text("")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StudyError, match=r"quick-mscmnet-t0-s0.*dvc commit --force"):
-        make(study)
+    return tmp_path
+
+
+@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  strip:\n    cmd: mscm st"])
+def test_a_lock_cut_off_in_writing_is_as_it_was_before(project, capsys, left):
+    path = project / "dvc.lock"
+    path.write_text(WHOLE)
+    keep_locks(QUICK)
+    path.write_text(left)
+    keep_locks(QUICK)
+    assert path.read_text() == WHOLE and "dvc.lock was cut off" in capsys.readouterr().out
+    path.write_text(WHOLE + "  more: {cmd: true}\n")
+    keep_locks(QUICK)
+    keep_locks(QUICK)
+    assert path.read_text().endswith("more: {cmd: true}\n")
+
+
+def test_what_is_on_disk_and_not_in_the_cache_is_named(project):
+    (project / "dvc.lock").write_text(WHOLE)
+    cache, out = project / ".dvc/cache", project / "runs/train/quick-mscmnet-t0-s0"
+    assert _not_in(cache, QUICK) == []  # as in a fresh clone: it is to be made
+    out.mkdir(parents=True)
+    assert _not_in(cache, QUICK) == ["train@quick-mscmnet-t0-s0"]
+    kept = cache / "files/md5/9e/4a29b2.dir"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert _not_in(cache, QUICK) == []
+
+
+def test_a_removed_cache_gets_back_what_is_as_the_lock_names_it(project):
+    kept, changed = "quick-mscmnet-t0-s0", "quick-baseline-t0-s0"
+    (project / "dvc.yaml").write_text(STAGES)
+    for words in (("init", "--no-scm"), ("repro",)):
+        subprocess.run([sys.executable, "-m", "dvc", *words, "--quiet"], check=True)
+    shutil.rmtree(project / ".dvc/cache")
+    (project / f"runs/train/{changed}").write_text("by hand")
+    assert _not_in(project / ".dvc/cache", QUICK) == [f"train@{changed}", f"train@{kept}"]
+    give_back(QUICK)
+    assert _not_in(project / ".dvc/cache", QUICK) == [f"train@{changed}"]
+    assert (project / f"runs/train/{changed}").read_text() == "by hand"

@@ -7,7 +7,7 @@ from mscm_lib.config import EVALUATION
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.plan import compiled, described, planned, write_plan
-from mscm_lib.study.settings import load_study, read_study, study_names, study_path
+from mscm_lib.study.settings import find_study, load_study, read_study, study_names, study_path
 
 
 @pytest.fixture
@@ -80,12 +80,23 @@ def test_two_studies_share_a_run_that_they_mean_alike(project):
 
 
 def test_two_meanings_of_one_name_are_refused_and_both_files_named(project):
-    project("other", run=_run() | {"epochs": 99})
+    project("other", data=None, data_of="quick", run=_run() | {"epochs": 99})
     with pytest.raises(ConfigError, match=r"studies/other/study.yaml.*studies/quick/study.yaml"):
         compiled()
-    project("other", data={"quick": yaml.safe_load("{reader: generated, height: 96, width: 48}")})
-    with pytest.raises(ConfigError, match=r"dataset 'quick' differs.*height = "):
-        compiled()
+
+
+@pytest.mark.parametrize("name", ["early", "zealous"])
+def test_no_study_changes_anothers_dataset_or_reference_network_whatever_its_name(project, name):
+    before = compiled()
+    others = {"variants": {"mscmnet": "m", "dual": "d"}, "reference": "dual", "seeds": [0, 1, 2]}
+    project(name, data=None, data_of="quick", **others)
+    for file in ("plan/data/quick.yaml", "plan/reference/quick.yaml"):
+        assert compiled()[file] == before[file]
+    project(name, **others)
+    both = " and in ".join(f"studies/{n}/study.yaml" for n in sorted([name, "quick"]))
+    for call in (compiled, lambda: find_study("quick")):
+        with pytest.raises(ConfigError, match=rf"dataset 'quick' is defined in {both}; .*data_of"):
+            call()
 
 
 def test_a_variants_two_meanings_are_refused(project):

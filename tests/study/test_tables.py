@@ -1,9 +1,15 @@
 import json
+import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
 from mscm_lib.config import RunConfig
+from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.comparison import benchmark_of
+from mscm_lib.study.settings import load_study
 from mscm_lib.study.tables import (
     METRICS,
     _reported,
@@ -93,3 +99,24 @@ def test_the_reported_row_is_never_the_re_ranked_one_and_says_what_was_done():
         assert not _reported(row | change, config)
     shown = results_table(summarise(pd.DataFrame([row])))
     assert shown["feature"].tolist() == ["mix (neck 0.25), flip"]
+
+
+def test_commands_of_committed_tables_are_known_to_dvc_and_name_all_their_runs():
+    asked = [sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"]
+    listed = subprocess.run(asked, cwd=project_root(), capture_output=True, text=True, check=True)
+    known = {*listed.stdout.split()}
+    tables = sorted(resolve("results").glob("*/tables/summary.csv"))
+    assert tables
+    for path in tables:
+        study, table = load_study(path.parts[-3]), pd.read_csv(path)
+        for row in table.to_dict("records"):
+            worlds = [key for key in study.data if benchmark_of(key) == row["dataset"]]
+            wanted = [f"reference@{key}" for key in worlds]
+            if row["network"] in study.variants:
+                runs = [run for run in study.runs() if run.dataset in worlds]
+                wanted = [f"evaluate@{run.name}" for run in runs if run.variant == row["network"]]
+                assert row["runs"] == len(wanted), (path, row["network"])
+            assert row["command"].split() == ["dvc", "repro", *wanted], path
+            assert {*wanted} <= known, path
+        shown = re.findall(r"`(dvc repro [^`]+)`", path.with_suffix(".md").read_text("utf-8"))
+        assert shown == table["command"].tolist(), path

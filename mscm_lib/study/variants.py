@@ -1,0 +1,56 @@
+"""What a study compares: the entries of its ``variants``, its own and those of ``variants.yaml``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mscm_lib.config import unknown_key
+from mscm_lib.errors import ConfigError
+from mscm_lib.paths import resolve
+from mscm_lib.study.reading import mapping, plain_text, read_yaml, safe_name
+
+# what a run is called and reads: its study says it elsewhere
+_NAMED_ELSEWHERE = ("dataset", "data_folder", "trial", "seed", "variant", "height", "width")
+
+
+def load_variants() -> dict[str, dict[str, Any]]:
+    """Variants by name: the run parameters in which each departs from the paper's recipe."""
+    return read_yaml(resolve("variants.yaml"))
+
+
+def read_variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Labels, and the parameters of those variants that the study itself defines.
+
+    Raises:
+        ConfigError: a variant is unknown, or has a second meaning.
+    """
+    labels: dict[str, str] = {}
+    own: dict[str, dict[str, Any]] = {}
+    known = load_variants()
+    for name, value in mapping(f"{where}: variants", values, empty=False).items():
+        place = f"{where}: variants.{safe_name(f'{where}: variants', name)}"
+        parameters = {} if isinstance(value, str) else dict(mapping(place, value))
+        labels[name] = plain_text(
+            f"{place}: label", value if not parameters else parameters.pop("label", name)
+        )
+        if not parameters and name not in known:
+            raise ConfigError(unknown_key(f"variant in {where}", name, list(known)))
+        if parameters and name in known:
+            raise ConfigError(
+                f"{place}: has parameters here and in variants.yaml; one name has one meaning: "
+                "take another name, or leave the parameters out"
+            )
+        if parameters:
+            own[name] = run_parameters(place, parameters)
+    return labels, own
+
+
+def run_parameters(where: str, values: Any) -> dict[str, Any]:
+    """Parameters that a study gives to its runs, without those that follow from what it covers."""
+    for key in mapping(where, values):
+        if key in _NAMED_ELSEWHERE:
+            raise ConfigError(
+                f"{where}.{key}: follows from the study's data, variants, trials and seeds; leave "
+                "it out"
+            )
+    return dict(values)
