@@ -32,10 +32,10 @@ It is a class, or any function that returns an `nn.Module`, called with what sta
 All three: every trained parameter gets a gradient (several processes cannot average what has
 none). What must outlast an interruption or be saved is a parameter or a buffer, never a plain
 attribute: an object built anew, with the state dict of another, computes the same. New tensors are
-made on the device of the inputs. Inputs are left as they are. Under autocast the maps come in
-bfloat16 or float16, as what is returned may be. The file may import installed packages and
-`mscm_lib`; other files of yours it cannot see, so that this one file is all that a result depends
-on: its content takes part in the run's fingerprint and stands in its record.
+made on the device of the inputs. Inputs are left as they are, and so is PyTorch's seed. Under
+autocast the maps come in bfloat16 or float16, as what is returned may be. The file may import
+installed packages and `mscm_lib`; other files of yours it cannot see, so that this one file is all
+that a result depends on: its content takes part in the run's fingerprint and stands in its record.
 
 All of this is checked on noise when the network or the loss is built, before any step of training;
 what fails is one `ConfigError` that says which rule, what was found and what to do.
@@ -117,9 +117,10 @@ class OwnPart:
     make: Callable[..., Any]
 
     def error(self, found: str) -> ConfigError:
-        """The error that says what was found wrong with this part."""
+        """The error that says what was found wrong with this part, in one line."""
+        said = " ".join(found.split())  # PyTorch words some errors in several
         return ConfigError(
-            f"{self.key} = {self.value!r}: {found} (mscm_lib/own_parts.py says what is expected)"
+            f"{self.key} = {self.value!r}: {said} (mscm_lib/own_parts.py says what is expected)"
         )
 
     def require(self, holds: bool, found: str) -> None:
@@ -129,13 +130,21 @@ class OwnPart:
 
     @contextmanager
     def running(self, doing: str) -> Iterator[None]:
-        """What the user's code raises in this block, as one `ConfigError`."""
+        """What the user's code raises in this block, as one `ConfigError`; so, too, if it seeds."""
+        import torch  # here: parameters are checked without it
+
+        seed = torch.initial_seed()
         try:
             yield
         except StudyError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self.error(f"{doing} raised {type(error).__name__}: {error}") from error
+        self.require(
+            torch.initial_seed() == seed,
+            f"{doing} seeds PyTorch's generator, so that runs of several seeds begin alike; leave "
+            "the seed to the run",
+        )
 
 
 def load(key: str, value: str) -> OwnPart:

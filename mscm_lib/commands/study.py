@@ -32,7 +32,11 @@ def declare(add: Add) -> None:
     )
     study.add_argument("--on", type=a_study, help="put its variants on another study's data")
     study.add_argument("--jobs", type=whole(0), default=0, help="runs at a time; 0: as many as fit")
-    check = add("check", _check, "look a study file over: its runs, and what they would cost")
+    check = add(
+        "check",
+        _check,
+        "look a study file over: its runs, what they would cost, own parts and data",
+    )
     check.add_argument("file", type=there("file"), help="such as studies/quick/study.yaml")
     add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
     strip = add("strip", _strip, "write the digests of code that stages depend on")
@@ -88,8 +92,16 @@ def _study(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     from mscm_lib.study.plan import described
     from mscm_lib.study.settings import read_study
+    from mscm_lib.study.trial import tried
 
-    print(described(read_study(options.file.absolute())))
+    study = read_study(options.file.absolute())
+    print(described(study), flush=True)
+    if study.peers:
+        from mscm_lib.reports.peers import peers_of
+
+        print(f"  beside {', '.join(peers_of(study)[1])}")
+    for line in tried(study):
+        print(line, flush=True)
 
 
 def _plan(options: argparse.Namespace) -> None:

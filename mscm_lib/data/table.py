@@ -137,7 +137,9 @@ class TableDataset(ReidDataset):
         return self._filled(table[wanted], f"{modality} {part}")
 
     def _training(self, trial: int) -> ImageTable:
-        return self._subset(f"train_{trial}")
+        table = self._subset(f"train_{trial}")
+        both = np.intersect1d(table.visible_images.ids, table.infrared_images.ids)
+        return table[np.isin(table.ids, both)]  # nobody else is drawn, or has a class
 
     def _held_out(self, table: ImageTable, trial: int) -> IntArray:
         named = np.unique(self.content.subsets[f"val_{trial}"].ids)

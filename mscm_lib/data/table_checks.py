@@ -109,7 +109,7 @@ def _report_cameras(dataset: TableDataset, findings: Findings) -> None:
     for search in rules.searches.values():
         named |= {*search.query_cameras, *search.gallery_cameras}
     for camera in sorted(named - set(dataset.images.cams.tolist())):
-        findings.warning(
+        findings.fatal(
             rules.table,
             f"has no image of camera {camera}, which the settings name",
             "compare the cameras of the settings with the CSV",

@@ -1,8 +1,9 @@
 """What is in print: figures of MSCMNet and its peers, and the authors' training log.
 
 ``published.csv`` holds one figure a row, with where it was found; ``published_replications.csv`` what
-others got who ran a method again; ``published_log.csv`` the points of the log that the authors
-published with their code. What was not found has no row.
+others got who ran a method again; ``published_protocols.csv`` how figures were made, as far as that is
+known; ``published_log.csv`` the points of the log that the authors published with their code. What was
+not found has no row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mscm_lib.study.tables import METRICS
 
 FIGURES = Path(__file__).with_name("published.csv")
 REPLICATIONS = Path(__file__).with_name("published_replications.csv")
+PROTOCOLS = Path(__file__).with_name("published_protocols.csv")
 LOG = Path(__file__).with_name("published_log.csv")
 DATASETS: dict[str, type[ReidDataset]] = {
     "sysu": SysuDataset, "regdb": RegdbDataset, "llcm": LlcmDataset,
@@ -37,6 +39,8 @@ ORIGINS = {
 }
 """How a figure was come by, and the mark that it bears in tables."""
 
+ASPECTS = ("scoring", "draw", "galleries", "feature", "flip", "re-ranked", "epoch")
+"""What has to be the same for two figures to be answers to one question."""
 KEY = ["method", "dataset", "search", "scoring", "metric"]
 COLUMNS = ["method", "year", *KEY[1:], "value", "origin", "source", "remark"]
 LOG_COLUMNS = ["epoch", "feature", "quantity", "value", "source", "remark"]
@@ -78,6 +82,30 @@ def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
     table = table.astype({"value": float}).merge(claims, "left", KEY)
     table = table.assign(difference=table["value"] - table["claim"])
     return table[[*KEY, "claim", "value", "difference", "source", "remark"]]
+
+
+def protocols(path: Path | str = PROTOCOLS) -> pd.DataFrame:
+    """How figures in print were made, as far as that is known.
+
+    Returns:
+        A row a statement: method ("*": all on that dataset), dataset, aspect (scoring, draw, galleries,
+        feature, flip, re-ranked, epoch), value, source. What a method's code does is taken for what its
+        figures were made by. Rows of "*" come first.
+
+    Raises:
+        DataError: the file is missing, or a row is not what it should be; the message names it.
+    """
+    table = _read(Path(path), ["method", "dataset", "aspect", "value", "source"])
+    known = {*published_figures()["method"], "*"}
+    for line, row in table.iterrows():
+        where = f"{path}, line {int(str(line)) + 2}"
+        for key, names in (("dataset", DATASETS), ("aspect", ASPECTS), ("method", known)):
+            if row[key] not in names:
+                raise DataError(f"{where}: {unknown_key(key, row[key], list(names))}")
+    if (repeated := table[table.duplicated(["method", "dataset", "aspect"])]).size:
+        first = ", ".join(repeated.iloc[0][["method", "dataset", "aspect"]])
+        raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
+    return table.sort_values("method", key=lambda names: names != "*", kind="stable")
 
 
 def published_log(path: Path | str = LOG) -> pd.DataFrame:

@@ -56,9 +56,13 @@ def notebooks_of(study: Study) -> list[str]:
     """Those that a study leaves an executed copy of, in the order to read them in."""
     own = studies_of_notebooks()
     wanted = {*RAN, *TOLD, *(s for s, n in own.items() if n == (study.variants_of or study.name))}
-    if any(definition.reader in LICENSED for definition in study.data.values()):
+    if _licensed(study):
         wanted.add(PAPER)
     return [path.stem for path in all_notebooks() if path.stem in wanted]
+
+
+def _licensed(study: Study) -> bool:
+    return any(definition.reader in LICENSED for definition in study.data.values())
 
 
 def of_no_study() -> list[str]:
@@ -97,7 +101,8 @@ def executed_by_stage(study: Study, stem: str) -> str:
 
 def parameters(study: Study, stem: str) -> Mapping[str, str]:
     """What a telling notebook is executed with."""
-    return {"study": study.name} if stem in TOLD or stem in studies_of_notebooks() else {}
+    own = stem in TOLD or stem in studies_of_notebooks() or (stem == PAPER and _licensed(study))
+    return {"study": study.name} if own else {}
 
 
 def dependencies(study: Study, stem: str) -> list[str]:
@@ -122,6 +127,8 @@ def dependencies(study: Study, stem: str) -> list[str]:
         found.append("results/benchmarks")
     if stem in _OF_ALL:
         found += [tables, "README.md", *published()]
+    if stem == PAPER and not _licensed(study):
+        found.append("studies/sysu/study.yaml")  # whose protocol it compares with there
     if stem == "92_first_edition":
         found.append("results/first_edition.csv")
     if stem in _OF_PARTS or stem[0] in "46":  # they look into finished runs on the first dataset

@@ -23,6 +23,7 @@ from mscm_lib.study.entry import check_sources
 from mscm_lib.study.plan import write_plan
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.settings import Study
+from mscm_lib.study.trial import tried
 
 STARTED_AGAIN = (
     "mend what is named above and start it again: what is finished stays, and training goes on "
@@ -43,8 +44,9 @@ def make(study: Study, jobs: int = 0) -> None:
             of any number of cores.
 
     Raises:
-        ConfigError: ``jobs`` is negative, or two studies disagree.
-        DataError: a dataset is not there.
+        ConfigError: ``jobs`` is negative, two studies disagree, or a part of the user's own breaks
+            a rule.
+        DataError: a dataset is not there, or its CSV cannot be used.
         StudyError: a stage failed; its own message stands above. The other runs went on.
     """
     if jobs < 0:
@@ -53,6 +55,8 @@ def make(study: Study, jobs: int = 0) -> None:
     jobs = jobs or _fitting(study)
     threads = 1 if chosen else max(available_cores() // jobs, 1)
     check_sources(study)
+    for line in tried(study):
+        print(line, flush=True)
     keep_locks(study)
     write_plan()
     give_back(study)

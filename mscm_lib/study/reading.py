@@ -41,6 +41,14 @@ def plain_text(where: str, value: Any) -> str:
     return value
 
 
+def texts(where: str, value: Any) -> tuple[str, ...]:
+    """``value`` where it lists texts, none twice."""
+    good = isinstance(value, list) and value and len({*map(repr, value)}) == len(value)
+    if not good or any(not isinstance(text, str) or not text.strip() for text in value):
+        raise ConfigError(f"{where} = {value!r}: expected a list of names, no repeats")
+    return tuple(value)
+
+
 def safe_name(where: str, value: Any) -> str:
     """``value`` where it may name a folder, a stage and a part of DVC's overrides."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):

@@ -1,9 +1,10 @@
 """What a study covers: ``studies/<name>/study.yaml``, read and checked as a whole.
 
 A study file holds its title, its data, its variants with their labels, trials, seeds and the
-parameters of its runs. Two keys take these from another study: ``variants_of: components`` its
-variants, reference and seeds, ``data_of: sysu`` its data, trials and run parameters. So an
-experiment stands on the data of the lab, and can be put on any other.
+parameters of its runs; ``peers`` may name methods in print to set beside them. Two keys take these
+from another study: ``variants_of: components`` its variants, reference and seeds, ``data_of: sysu``
+its data, trials and run parameters. So an experiment stands on the data of the lab, and can be put
+on any other.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mscm_lib.study.reading import (
     plain_text,
     read_yaml,
     safe_name,
+    texts,
     whole_numbers,
 )
 from mscm_lib.study.variants import load_variants, read_variants, run_parameters
@@ -32,7 +34,7 @@ from mscm_lib.study.variants import load_variants, read_variants, run_parameters
 WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
 OF_THE_VARIANTS = ("variants", "reference", "seeds")
 OF_THE_DATA = ("data", "datasets", "trials", "run")
-KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA)
+KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA, "peers")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Study:
         run: parameters that all runs share.
         variants_of: the study that the variants come from; "" for its own.
         data_of: the study that the data come from; "" for its own.
+        peers: methods in print to set beside it (`mscm_lib.reports.peers`); none: all there are.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Study:
     run: Mapping[str, Any]
     variants_of: str = ""
     data_of: str = ""
+    peers: tuple[str, ...] = ()
 
     def runs(self) -> Iterator[RunName]:
         """Every training of the study, datasets first."""
@@ -163,6 +167,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
         beside(run_parameters(f"{where}: run", values["run"]), path.parent),
         values.get("variants_of", ""),
         values.get("data_of", ""),
+        texts(f"{where}: peers", values["peers"]) if "peers" in values else (),
     )
     if study.reference not in study.variants:
         raise ConfigError(

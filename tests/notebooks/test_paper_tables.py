@@ -23,6 +23,7 @@ def test_where_nothing_was_run_cells_say_so_and_how_to_fill_them(executed):
     for dataset in ("sysu", "regdb", "llcm"):
         assert f"mscm enter {dataset} PATH && make study STUDY={dataset}\n" in said
     assert "here</th>" in said and "not run here" in said
+    assert re.search(r"0 of \d+ figures of others are known to share sysu's protocol", said)
     printed = published_figures().set_index(["method", "search", "metric"])["printed"]
     assert (
         printed["MSCMNet", "all", "rank1"] in said and printed["PDM", "indoor", "mean_ap"] in said
@@ -32,7 +33,7 @@ def test_where_nothing_was_run_cells_say_so_and_how_to_fill_them(executed):
 def test_finished_studies_enter_and_rehearsals_do_not(executed, tmp_path):
     write_study(tmp_path, "sysu", networks=("mscmnet", "baseline"))
     write_study(tmp_path, "llcm", images={"reader": "llcm", "emulated": True})
-    said = _said(executed.run("91_paper_tables", {"results": str(tmp_path)}))
+    said = _said(executed.run("91_paper_tables", {"results": str(tmp_path), "study": "llcm"}))
     assert "4 rows measured here, 3 left out" in said
     assert re.search(r"mscmnet, here \(sysu\).*50\.50 ± 0\.71", said, re.DOTALL)
     assert "NVIDIA X" in said and "an emulated tree" in said

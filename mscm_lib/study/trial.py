@@ -1,0 +1,84 @@
+"""What a user brings to a study, parts and data, tried before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mscm_lib.config import RunConfig
+from mscm_lib.errors import DataError
+from mscm_lib.own_parts import KEYS, is_own
+from mscm_lib.paths import resolve
+from mscm_lib.study.definition import DataDefinition
+from mscm_lib.study.settings import Study
+
+SEED = 1_618_033
+"""That parts are built from here: one that nobody's part is likely to set itself."""
+
+
+def tried(study: Study) -> Iterator[str]:
+    """Try each part of the user's own on noise, and read each CSV of images that is there.
+
+    Yields:
+        A line for each part and dataset; nothing for a study that has none of its own.
+
+    Raises:
+        ConfigError: a part breaks a rule of `mscm_lib.own_parts`, or the images cannot fill a batch.
+        DataError: a CSV cannot be used; the first problem is named, and the command that shows all.
+    """
+    yield from _parts(study)
+    for definition in study.data.values():
+        if definition.reader == "table":
+            yield from _table(study, definition)
+
+
+def _parts(study: Study) -> Iterator[str]:
+    done = set[tuple[object, ...]]()
+    for config in map(study.config, study.runs()):
+        own = {key: getattr(config, key) for key in KEYS if is_own(getattr(config, key))}
+        place = (*own.values(), config.backbone, config.height, config.width, config.views)
+        if own and place not in done:
+            _build(config)
+            size = f"at {config.height}×{config.width}"
+            done.add(place)
+            yield from (f"  {key}: {value} keeps the rules {size}" for key, value in own.items())
+
+
+def _build(config: RunConfig) -> None:
+    """Build a run's network and loss, which tries own parts; nothing is downloaded."""
+    from mscm_lib.losses import build_metric_loss
+    from mscm_lib.models import MSCMNet
+
+    if config.weights == "imagenet" and not is_own(config.backbone):
+        config = config.replace(weights="none")
+    config = config.replace(seed=SEED)
+    people = config.identities_per_batch
+    network = MSCMNet.from_config(config, people)
+    build_metric_loss(config, people, network.channels)
+
+
+def _table(study: Study, definition: DataDefinition) -> Iterator[str]:
+    from mscm_lib.data.datasets import read_tree
+    from mscm_lib.data.findings import Findings
+    from mscm_lib.data.sampler import IdentitySampler
+
+    key, source = definition.key, resolve(definition.source)
+    if not source.exists():
+        yield f"  {key}: not read, since there is no folder {definition.source} yet"
+        return
+    findings = Findings()
+    dataset = read_tree("table", source, findings, definition.settings)
+    if fatal := [finding for finding in findings if finding.severity == "fatal"]:
+        raise DataError(
+            f"{source}: {fatal[0]}. All that is wrong, at once: "
+            f"mscm doctor table {definition.source} --data {key}"
+        )
+    assert dataset is not None  # read_tree gives None with a fatal finding only
+    for config in [study.config(run) for run in study.runs() if run.dataset == key]:
+        table = dataset.train(config.validation, config.trial)
+        sampler = IdentitySampler(
+            table, config.identities_per_batch, config.images_per_identity, 0,
+            config.steps_per_epoch,
+        )  # fmt: skip
+    asked = ", ".join(f"{len(dataset.query(s)):,} queries {s}" for s in dataset.searches)
+    yield f"  {key}: {len(dataset.images):,} images, {len(sampler.identities)} people train, {asked}"
+    yield from (f"  {key}: {finding}" for finding in findings)
