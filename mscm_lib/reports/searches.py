@@ -7,8 +7,7 @@ import numpy as np
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
-from mscm_lib.reports.inside import lists_of
-from mscm_lib.reports.numbers import FinishedRun, finished_run
+from mscm_lib.reports.finished_runs import FinishedRun, finished_run, lists_of
 from mscm_lib.reports.viewer import Search, listed, viewer
 from mscm_lib.study.searched import PAGE, searched_run
 from mscm_lib.study.settings import load_study

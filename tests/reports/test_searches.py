@@ -8,7 +8,7 @@ import pytest
 
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.evaluation.rankings import rank_all
-from mscm_lib.reports.numbers import FinishedRun
+from mscm_lib.reports.finished_runs import FinishedRun
 from mscm_lib.reports.searches import rankings_page, write_rankings
 from mscm_lib.study.searched import searched_run
 from mscm_lib.study.settings import load_study
