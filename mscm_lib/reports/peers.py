@@ -86,7 +86,7 @@ def peers_table(study: Study, found: Measured, search: str = "", scoring: str = 
     theirs.sort(key=lambda row: methods.index(row["method"]))  # a claim, then whoever ran it again
     rows = [*theirs, *_here(study, dataset, found, search, own)]
     table = pd.DataFrame(rows, columns=["method", "whose", "R1", "mAP", *ASPECTS])
-    table[SAME] = [same_protocol(row, own) for row in table.to_dict("records")]
+    table[SAME] = [same_protocol(row, own) for row in rows]
     return table.replace({"scoring": {"": "one way"}}).set_index(["method", "whose"])
 
 
@@ -156,7 +156,7 @@ def _rows(
         texts = dict(zip(cell["metric"].map(LABELS), cell["text"], strict=True))
         told = NOT_STATED if UNSTATED in (where, scoring) else scoring
         row = {"method": method, "whose": whose, "R1": texts.get("R1", "–")}
-        row |= {"mAP": texts.get("mAP", "–"), **_stated(method, dataset), "scoring": told}
+        row |= {"mAP": texts.get("mAP", "–"), **_stated(str(method), dataset), "scoring": told}
         rows.append(row)
     return rows
 
@@ -185,9 +185,9 @@ def _here(
             "re-ranked": _word("re-ranked" in done),
             "epoch": each["epoch kept"],
         })  # fmt: skip
-    done = {row["method"] for row in rows if row["whose"] == OWN}
+    made = {row["method"] for row in rows if row["whose"] == OWN}
     for variant in study.variants:
-        if variant not in done:
+        if variant not in made:
             run = next(run for run in study.runs() if run.variant == variant)
             told = _protocol(study.config(run), dataset, len(study.trials), own["scoring"])
             rows.append({"method": variant, "whose": OWN, "R1": NOT_RUN, "mAP": NOT_RUN, **told})

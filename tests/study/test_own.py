@@ -332,6 +332,7 @@ def finished(place):
     return executed
 
 
+@pytest.mark.timeout(1800)  # three kernels
 def test_notebooks_that_look_into_finished_runs_take_the_stranger_s(finished):
     said = finished("61_score_audit")
     assert "mscmnet, seed 0, of the study mine" in said
