@@ -25,7 +25,7 @@ STAGES = """stages:
   train:
     foreach: [quick-baseline-t0-s0, quick-mscmnet-t0-s0]
     do:
-      cmd: mkdir -p runs/train && cp code runs/train/${item}
+      cmd: mkdir -p runs/train && echo ${item} > runs/train/${item}
       deps: [code]
       outs: ["runs/train/${item}"]
 """
