@@ -109,7 +109,7 @@ def test_what_is_no_study_is_one_error_that_names_the_file(text, words):
 
 def test_numbers_are_read_as_dvc_reads_them():
     assert _study(run={"trunk_rate": 0.0001}).run["trunk_rate"] == 1e-4
-    text = study_path("quick").read_text().replace("trunk_rate: 0.02", "trunk_rate: 1e-4")
+    text = study_path("quick").read_text().replace("trunk_rate: 0.01", "trunk_rate: 1e-4")
     assert read_study(study_path("quick"), text).run["trunk_rate"] == 1e-4
 
 
