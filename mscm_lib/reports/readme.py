@@ -20,6 +20,7 @@ CHAPTERS = {
     "2": "Evaluation",
     "3": "Experiments",
     "4": "Looking inside",
+    "5": "What the paper does not compare",
     "6": "Why numbers differ",
     "9": "Results, and the paper's tables",
 }
