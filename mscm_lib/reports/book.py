@@ -114,8 +114,16 @@ def contents(pages: list[str]) -> str:
     listed["Studies"] = [f"{name.replace('_', '-')} <results/{name}/README>" for name in studies()]
     listed["Working on it"] = [*PAGES]
     blocks = [_toctree(f":caption: {chapter}", lines) for chapter, lines in listed.items()]
-    others = [name for name in pages if name not in known]  # the same notebook, of another study
-    return "\n\n".join([*blocks, *([_toctree(":hidden:", others)] if others else [])])
+    others = [f"{_of_study(name)} <{name}>" for name in pages if name not in known]
+    if others:
+        blocks.append(_toctree(":hidden:\n:caption: The same notebooks, of other studies", others))
+    return "\n\n".join(blocks)
+
+
+def _of_study(name: str) -> str:
+    """``lab: 11 Was the training healthy?`` of ``results/lab/reports/11_training_report``."""
+    study, stem = Path(name).parts[1].replace("_", "-"), Path(name).name
+    return f"{study}: {stem[:2]} {title(stem).partition(': ')[0]}"
 
 
 def _toctree(option: str, lines: list[str]) -> str:
