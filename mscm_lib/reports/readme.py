@@ -50,7 +50,7 @@ def chapters() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     of_studies = studies_of_notebooks()
     for path in all_notebooks():
-        kind = "3" if path.stem in of_studies else path.stem[0]
+        kind = "3" if path.stem in of_studies and path.stem[0] == "2" else path.stem[0]
         chapter = CHAPTERS.get(kind, f"Notebooks {kind}x")
         found.setdefault(chapter, []).append(path.stem)
     return found

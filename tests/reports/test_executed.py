@@ -22,7 +22,7 @@ from mscm_lib.study.copies import (
 from mscm_lib.study.settings import load_study
 
 COPIES = sorted(resolve("results").glob("*/reports/*.ipynb"))
-LARGEST = 3_000_000  # bytes of one study's copies in git
+LARGEST = 6_000_000  # the quick study's, with a copy of every notebook of no study
 
 
 def _notebook(prose, output=None):
