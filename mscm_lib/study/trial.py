@@ -73,12 +73,13 @@ def _table(study: Study, definition: DataDefinition) -> Iterator[str]:
             f"mscm doctor table {definition.source} --data {key}"
         )
     assert dataset is not None  # read_tree gives None with a fatal finding only
-    for config in [study.config(run) for run in study.runs() if run.dataset == key]:
-        table = dataset.train(config.validation, config.trial)
-        sampler = IdentitySampler(
-            table, config.identities_per_batch, config.images_per_identity, 0,
-            config.steps_per_epoch,
-        )  # fmt: skip
+    runs = [study.config(run) for run in study.runs() if run.dataset == key]
+    batches = dict.fromkeys(
+        (c.validation, c.trial, c.identities_per_batch, c.images_per_identity, c.steps_per_epoch)
+        for c in runs
+    )
+    for validation, trial, people, images, steps in batches:
+        sampler = IdentitySampler(dataset.train(validation, trial), people, images, 0, steps)
     asked = ", ".join(f"{len(dataset.query(s)):,} queries {s}" for s in dataset.searches)
     yield f"  {key}: {len(dataset.images):,} images, {len(sampler.identities)} people train, {asked}"
     yield from (f"  {key}: {finding}" for finding in findings)
