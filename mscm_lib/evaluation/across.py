@@ -87,11 +87,11 @@ def _tested(
     embeddings = embed_table(
         net, packed.images, table, flip=config.flip, hardware=hardware, progress=progress
     )
-    if config.feature == "mix":
-        embeddings = embeddings.with_mix(config.mix_weight)
     labels = {"run": name, "trained_on": config.dataset, "tested_on": tested, "home": home,
               "seed": config.seed, "flip": config.flip, **hardware.record()}  # fmt: skip
-    return rank_all(packed.dataset, config, embeddings, (config.feature,), labels).rows
+    return rank_all(
+        packed.dataset, config, embeddings.ranked_by(config), (config.feature,), labels
+    ).rows
 
 
 def _foreign(

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from mscm_lib.config import RunConfig
 from mscm_lib.data import views
 from mscm_lib.data.packed import PackedImages
 from mscm_lib.data.tables import ImageTable, Modality
@@ -53,6 +54,10 @@ class Embeddings:
         """With the feature "mix": its cosine is ``weight`` · neck + (1 - ``weight``) · pooled."""
         mix = Embedding(self.features["pooled"], self.features["neck"]).mix(weight)
         return Embeddings(self.table, {**self.features, "mix": mix})
+
+    def ranked_by(self, config: RunConfig) -> Embeddings:
+        """With what a run is ranked by: its mix, where ``config.feature`` is one."""
+        return self.with_mix(config.mix_weight) if config.feature == "mix" else self
 
     def of(self, table: ImageTable, feature: str) -> Tensor:
         """The features of ``table``'s images, (len(table), C), in its order.

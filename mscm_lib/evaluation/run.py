@@ -74,15 +74,12 @@ def evaluate_run(
         embedded[flip] = found = embed_table(
             net, packed.images, table, flip=flip, hardware=hardware, progress=progress
         )
-        if config.feature == "mix":
-            found = found.with_mix(config.mix_weight)
+        found = found.ranked_by(config)
         names = tuple(found.features)
         labels = {"flip": flip, **hardware.record()}
         figures.extend(rank_all(packed.dataset, config, found, names, labels))
     thresholds = run_thresholds(net, packed, config, hardware, progress=progress)
-    found = embedded[False]
-    if config.feature == "mix":
-        found = found.with_mix(config.mix_weight)
+    found = embedded[False].ranked_by(config)
     people = people_tested(packed.dataset, config)
     verification = error_rates(thresholds, found, people, config.feature) if thresholds else None
     return _write(Path(output), figures, embedded, packed.images.fingerprint, verification)

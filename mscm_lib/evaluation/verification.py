@@ -245,8 +245,7 @@ def run_thresholds(
     """
     table, unseen = people_set_apart(packed.dataset, config)
     found = embed_table(net, packed.images, table, hardware=hardware, progress=progress)
-    if config.feature == "mix":
-        found = found.with_mix(config.mix_weight)
+    found = found.ranked_by(config)
     try:
         return choose_thresholds(found, table, config.feature, false_match, unseen)
     except ProtocolError:

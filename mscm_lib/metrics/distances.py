@@ -17,7 +17,30 @@ from mscm_lib.metrics.rankings import FloatArray, RankMetrics, RankTable
 from mscm_lib.protocols import ProtocolName
 
 BLOCK_ELEMENTS = 1 << 18  # distances looked at in one go: as many as a core's cache holds
+ROUNDED = (
+    1e-5  # how far from 1 a unit feature's length may be that float32, or two of them, rounded
+)
 COPIED_ROWS = 128  # rows transposed in one go, for the cache as well
+
+
+def negative_cosines(query_features: Tensor, gallery_features: Tensor) -> Tensor:
+    """(N, M) float64 distances, smaller is nearer, of (N, D) and (M, D) features.
+
+    Pooled features of a trained network lie so nearly in one direction that float32 orders many
+    neighbours by its rounding alone, of the products and of unit lengths. Features of another length
+    than 1 are taken as they are: products, not cosines.
+    """
+    query, gallery = (
+        _unit(values.detach().double()) for values in (query_features, gallery_features)
+    )
+    return -(query @ gallery.T)
+
+
+def _unit(values: Tensor) -> Tensor:
+    """(N, D) float64 of length 1, where lengths are 1 to float32's rounding."""
+    lengths = values.norm(dim=1, keepdim=True)
+    rounded = bool((lengths - 1).abs().max() < ROUNDED) if len(values) else False
+    return values / lengths if rounded else values
 
 
 def rank_metrics(

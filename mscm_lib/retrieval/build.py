@@ -58,8 +58,7 @@ def build_index(
     split = config.trial if len(packed.dataset.training_trials) > 1 else None
     table = packed.dataset.gallery_pool(search, split)
     found = embed_table(net, packed.images, table, hardware=hardware, progress=progress)
-    if config.feature == "mix":
-        found = found.with_mix(config.mix_weight)
+    found = found.ranked_by(config)
     thresholds = run_thresholds(net, packed, config, hardware, false_match, progress)
     images = packed.dataset.images
     about = {

@@ -13,6 +13,7 @@ from mscm_lib.errors import ConfigError
 from mscm_lib.evaluation.embedding import embed_table
 from mscm_lib.hardware import Hardware
 from mscm_lib.metrics import rank_metrics
+from mscm_lib.metrics.distances import negative_cosines
 from mscm_lib.models import MSCMNet
 
 COLUMNS = ("rank1", "map", "minp")
@@ -63,7 +64,7 @@ class Retrieval:
             )
             query = embeddings.of(search.query, "neck")
             found = rank_metrics(
-                -(query @ embeddings.of(search.gallery, "neck").T),
+                negative_cosines(query, embeddings.of(search.gallery, "neck")),
                 search.query.ids,
                 search.gallery.ids,
                 search.query.cams,

@@ -1,0 +1,37 @@
+"""Features so near one another that float32 rounds their order."""
+
+import numpy as np
+import torch
+
+from mscm_lib.metrics import rank_metrics
+from mscm_lib.metrics.distances import negative_cosines
+
+
+def crowded() -> list[torch.Tensor]:
+    """Queries (Q, D) and gallery (M, D): unit features about one direction."""
+    generator = np.random.default_rng(0)
+    offset = generator.standard_normal(64) * 50
+    query, gallery = (offset + generator.standard_normal((n, 64)) * 0.05 for n in (40, 400))
+    unit = [values / np.linalg.norm(values, axis=1, keepdims=True) for values in (query, gallery)]
+    return [torch.from_numpy(values).float() for values in unit]
+
+
+def test_rounded_unit_features_keep_an_order_that_their_float32_products_lose() -> None:
+    query, gallery = crowded()
+    exact = [
+        values.double() / values.double().norm(dim=1, keepdim=True) for values in (query, gallery)
+    ]
+    right = np.argsort(-(exact[0] @ exact[1].T).numpy(), axis=1, kind="stable")
+    found = np.argsort(negative_cosines(query, gallery).numpy(), axis=1, kind="stable")
+    rounded = np.argsort(-(query @ gallery.T).numpy(), axis=1, kind="stable")
+    assert (found == right).all()
+    assert (rounded != right).mean() > 0.5
+
+
+def test_features_of_other_lengths_are_ranked_by_their_products() -> None:
+    query = torch.tensor([[1.0, 0.0]])
+    gallery = torch.tensor([[1.0, 0.0], [3.0, 3.0]])
+    assert negative_cosines(query, gallery).tolist() == [[-1.0, -3.0]]
+    assert (
+        rank_metrics(negative_cosines(query, gallery), [0], [1, 0], protocol="regdb").rank(1) == 1
+    )
