@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.embedding import embed_table
 from mscm_lib.hardware import choose_hardware

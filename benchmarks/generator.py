@@ -21,9 +21,9 @@ import pandas as pd
 from common import record_row
 
 from mscm_lib.data.datasets import open_dataset
-from mscm_lib.data.emulate import emulate
+from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.data.generated import SIZES, GeneratedSettings, render
-from mscm_lib.data.progress import available_cores
+from mscm_lib.data.workers import available_cores
 
 Job = tuple[int, int, int]  # first identity, height, width
 PEOPLE = 16  # whom one job draws, once in each of the six cameras

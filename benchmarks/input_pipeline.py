@@ -23,11 +23,11 @@ from plain import plain_loader
 from torch import Tensor
 
 from mscm_lib.data import open_packed
-from mscm_lib.data.loader import Loader
-from mscm_lib.data.packed import PackedDataset
-from mscm_lib.data.sampler import IdentitySampler
-from mscm_lib.data.view_draws import ViewDraws
-from mscm_lib.data.views import FourViews
+from mscm_lib.data.batches.loader import Loader
+from mscm_lib.data.batches.sampler import IdentitySampler
+from mscm_lib.data.batches.view_draws import ViewDraws
+from mscm_lib.data.batches.views import FourViews
+from mscm_lib.data.packed.opened import PackedDataset
 
 HEIGHT, WIDTH, PEOPLE, IMAGES = 384, 192, 6, 4
 PAIRS = PEOPLE * IMAGES

@@ -22,10 +22,10 @@ import psutil
 from common import record_row
 
 from mscm_lib.data import PackedImages, open_dataset, pack_dataset
-from mscm_lib.data.emulate import emulate
-from mscm_lib.data.images import load_pixels
-from mscm_lib.data.packed_images import IMAGES, MANIFEST
-from mscm_lib.data.packing import write_index
+from mscm_lib.data.emulated.emulate import emulate
+from mscm_lib.data.packed.arrays import IMAGES, MANIFEST
+from mscm_lib.data.packed.decoding import load_pixels
+from mscm_lib.data.packed.writing import write_index
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.files import write_json
 

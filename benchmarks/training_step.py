@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.sampler import IdentitySampler
+from mscm_lib.data.batches.sampler import IdentitySampler
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.training.distributed import Group
 from mscm_lib.training.preparation import Material, prepare

@@ -28,7 +28,7 @@ from common import record, tiny_run
 from safetensors.torch import load_file
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.loader import Batch, Loader
+from mscm_lib.data.batches.loader import Batch, Loader
 from mscm_lib.files import read_json, write_json
 from mscm_lib.models import MSCMNet
 from mscm_lib.training import train

@@ -34,12 +34,16 @@ LEFT_OUT = (
     *(f"{PACKAGE}.{name}" for name in _NO_NUMBERS),
     *(f"{PACKAGE}.study.{name}" for name in _READS_PLANS),
 )
+OWN_PARTS = tuple(
+    f"{PACKAGE}.{name}" for name in ("own_parts", "own_checks", "models.own", "losses.own")
+)
+"""What brings in a user's parts, of which a run without any reads nothing."""
 Fingerprint = dict[str, str]
 """Digests by name of a module, a notebook or a file."""
 
 
 def of_modules(
-    modules: Iterable[str], loss: str | None = None, drawing: bool = False
+    modules: Iterable[str], loss: str | None = None, drawing: bool = False, own: bool = True
 ) -> Fingerprint:
     """The library's modules that ``modules`` reach through their imports.
 
@@ -47,6 +51,7 @@ def of_modules(
         modules: dotted names.
         loss: the metric loss that counts; None: all count.
         drawing: whether plotting counts.
+        own: whether what brings in a user's own parts counts.
 
     Raises:
         DataError: there is no such module.
@@ -54,7 +59,8 @@ def of_modules(
     start = [*modules]
     if loss in METRIC_LOSSES:
         start.append(f"{LOSSES}.{METRIC_LOSSES[loss]}")
-    passed_over = _dotted((*LEFT_OUT, *(() if drawing else (DRAWING,))))
+    left_out = (*LEFT_OUT, *(() if drawing else (DRAWING,)), *(() if own else OWN_PARTS))
+    passed_over = _dotted(left_out)
     seen, found = set[str](), Fingerprint()
     while start:
         name = start.pop()
@@ -72,7 +78,8 @@ def of_modules(
 
 def of_training(config: RunConfig) -> Fingerprint:
     """What a run's weights are made by, the user's own parts included."""
-    return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss) | of_own_parts(config)
+    own = of_own_parts(config)
+    return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss, own=bool(own)) | own
 
 
 def of_own_parts(config: RunConfig) -> Fingerprint:
@@ -80,7 +87,9 @@ def of_own_parts(config: RunConfig) -> Fingerprint:
     return {path.name: _digest(_parsed(path)) for path in sources(config)}
 
 
-def of_notebook(path: Path, loss: str | None = None, drawing: bool = False) -> Fingerprint:
+def of_notebook(
+    path: Path, loss: str | None = None, drawing: bool = False, own: bool = True
+) -> Fingerprint:
     """A notebook's code, and the library's modules that it reaches; arguments as `of_modules`.
 
     Raises:
@@ -92,7 +101,7 @@ def of_notebook(path: Path, loss: str | None = None, drawing: bool = False) -> F
     except SyntaxError as error:
         raise DataError(f"{path}: a code cell is no Python ({error})") from error
     taken = {name for name in _imported(tree) if not f"{name}.".startswith(_dotted(LEFT_OUT))}
-    return {path.name: _digest(tree)} | of_modules(taken, loss, drawing)
+    return {path.name: _digest(tree)} | of_modules(taken, loss, drawing, own)
 
 
 def _parsed(path: Path) -> ast.Module:

@@ -14,7 +14,7 @@ ProtocolName = str
 """A key of `PROTOCOLS`, or rules spelt out: what CMC counts, then what is dropped.
 
 "images - own camera - 3>2" counts images and drops those of the query's identity and camera, and
-for a query of camera 3 everybody's of camera 2. `mscm_lib.data.table_protocol` writes such names.
+for a query of camera 3 everybody's of camera 2. `mscm_lib.data.layouts.table_protocol` writes such names.
 """
 
 BoolArray = npt.NDArray[np.bool_]

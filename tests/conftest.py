@@ -50,7 +50,7 @@ def fake_gpu(monkeypatch):
     A fake tensor has a shape, a number format and a device and no values: whatever reads one raises.
     Networks are built before the block and become fake where they are placed on the device.
     """
-    from mscm_lib.data import pixels
+    from mscm_lib.data.batches import pixels
     from mscm_lib.hardware import Hardware
 
     answers = {

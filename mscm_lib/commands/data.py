@@ -55,7 +55,7 @@ def _enter(options: argparse.Namespace) -> None:
 
 
 def _emulate(options: argparse.Namespace) -> None:
-    from mscm_lib.data.emulate import emulate
+    from mscm_lib.data.emulated.emulate import emulate
 
     settings = _settings(options)
     print(emulate(options.name, options.root, scale=options.scale, settings=settings))

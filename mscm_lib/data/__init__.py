@@ -2,7 +2,7 @@
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import dataset_from_manifest, open_dataset
-from mscm_lib.data.packed import PackedDataset, PackedImages, open_packed, pack_dataset
+from mscm_lib.data.packed.opened import PackedDataset, PackedImages, open_packed, pack_dataset
 from mscm_lib.data.tables import ImageTable
 
 __all__ = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from mscm_lib.data.content import Content
 from mscm_lib.data.draws import agw_draw, official_draw
-from mscm_lib.data.findings import Findings
+from mscm_lib.data.faults import Findings
 from mscm_lib.data.fingerprints import tree_fingerprint
 from mscm_lib.data.tables import ImageTable, IntArray
 from mscm_lib.errors import ConfigError, DataError

@@ -9,13 +9,13 @@ from typing import Any
 
 from mscm_lib.config import unknown_key
 from mscm_lib.data.base import ReidDataset
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.llcm import LlcmDataset
-from mscm_lib.data.recognise import TITLES, report_stranger
-from mscm_lib.data.regdb import RegdbDataset
-from mscm_lib.data.sysu import SysuDataset
-from mscm_lib.data.table import TableDataset
-from mscm_lib.data.table_protocol import TableProtocol
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.llcm import LlcmDataset
+from mscm_lib.data.layouts.recognise import TITLES, report_stranger
+from mscm_lib.data.layouts.regdb import RegdbDataset
+from mscm_lib.data.layouts.sysu import SysuDataset
+from mscm_lib.data.layouts.table import TableDataset
+from mscm_lib.data.layouts.table_protocol import TableProtocol
 from mscm_lib.errors import ConfigError, DataError, StudyError
 
 _LAYOUTS: dict[str, type[ReidDataset]] = {
@@ -36,7 +36,7 @@ def open_dataset(
             for a folder of packed arrays that `mscm_lib.data.generated.generate` wrote.
         root: the folder that holds ``cam1`` to ``cam6`` and ``exp`` (SYSU-MM01), ``idx`` and the
             images that it lists (RegDB), ``idx``, ``test_vis`` and ``test_nir`` (LLCM), or a CSV.
-        settings: the protocol of a ``table``; see `mscm_lib.data.table_protocol`.
+        settings: the protocol of a ``table``; see `mscm_lib.data.layouts.table_protocol`.
 
     Raises:
         ConfigError: an unknown name, or settings that are wrong or not this dataset's to have.

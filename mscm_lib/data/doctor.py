@@ -15,13 +15,13 @@ import pandas as pd
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import read_tree
-from mscm_lib.data.findings import SEVERITIES, Finding, Findings, Uses
-from mscm_lib.data.images import ImageFault, look_into
-from mscm_lib.data.listing import scan
-from mscm_lib.data.packed_images import PackedImages
-from mscm_lib.data.progress import available_cores, progress_bar
+from mscm_lib.data.faults import SEVERITIES, Finding, Findings, Uses
+from mscm_lib.data.layouts.listing import scan
+from mscm_lib.data.layouts.recognise import OWN, TITLES, emulated_scale
+from mscm_lib.data.packed.arrays import PackedImages
+from mscm_lib.data.packed.decoding import ImageFault, look_into
 from mscm_lib.data.published_counts import Count, dataset_counts
-from mscm_lib.data.recognise import OWN, TITLES, emulated_scale
+from mscm_lib.data.workers import available_cores, progress_bar
 from mscm_lib.errors import StudyError
 
 _SHOWN = 8  # findings of one kind that the rendered text lists
@@ -38,7 +38,7 @@ class Diagnosis:
         findings: every problem, the worst first.
         counts: what is there beside what is published.
         checked: images that were looked into.
-        emulated: the scale, where the tree was written by `mscm_lib.data.emulate`; else "".
+        emulated: the scale, where the tree was written by `mscm_lib.data.emulated.emulate`; else "".
     """
 
     name: str
@@ -131,7 +131,7 @@ def diagnose(
         progress: show a bar on stderr.
         uses: gallery draws and splits in use; what only others need is a warning when it is broken.
             None: all are in use.
-        settings: the protocol of a ``table``; see `mscm_lib.data.table_protocol`.
+        settings: the protocol of a ``table``; see `mscm_lib.data.layouts.table_protocol`.
 
     Raises:
         ConfigError: an unknown name, or wrong settings.

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.errors import CheckpointError
 from mscm_lib.evaluation.embedding import embed_table
 from mscm_lib.evaluation.rankings import rank_all

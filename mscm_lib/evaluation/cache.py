@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from mscm_lib.data.packed import PackedDataset
+from mscm_lib.data.packed.opened import PackedDataset
 from mscm_lib.errors import DataError
 from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.files import write_text

@@ -13,8 +13,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data import views
-from mscm_lib.data.packed import PackedImages
+from mscm_lib.data.batches import views
+from mscm_lib.data.packed.opened import PackedImages
 from mscm_lib.data.tables import ImageTable, Modality
 from mscm_lib.errors import ProtocolError
 from mscm_lib.hardware import Hardware

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from mscm_lib.config import unknown_key
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import dataset_from_manifest, open_dataset
-from mscm_lib.data.packed_images import MANIFEST, read_manifest
-from mscm_lib.data.recognise import held_by
+from mscm_lib.data.layouts.recognise import held_by
+from mscm_lib.data.packed.arrays import MANIFEST, read_manifest
 from mscm_lib.data.tables import IntArray
 from mscm_lib.errors import DataError, ProtocolError
 from mscm_lib.evaluation.cache import PATHS_FILE

@@ -19,10 +19,10 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor, nn
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.loader import Loader
-from mscm_lib.data.packed import PackedDataset
-from mscm_lib.data.sampler import IdentitySampler
-from mscm_lib.data.views import FourViews
+from mscm_lib.data.batches.loader import Loader
+from mscm_lib.data.batches.sampler import IdentitySampler
+from mscm_lib.data.batches.views import FourViews
+from mscm_lib.data.packed.opened import PackedDataset
 from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.hardware import Hardware
 from mscm_lib.losses import QuadrupleCenterTripletLoss

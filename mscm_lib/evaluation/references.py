@@ -15,7 +15,7 @@ from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import oracle
 from mscm_lib.data.generated.dataset import GeneratedDataset
 from mscm_lib.data.generated.randomness import stream
-from mscm_lib.data.packed import PackedDataset, PackedImages
+from mscm_lib.data.packed.opened import PackedDataset, PackedImages
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.embedding import FEATURES, Embeddings, embed_table
 from mscm_lib.evaluation.rankings import Figures, rank_all

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data.base import ReidDataset
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation.cache import save_embeddings
 from mscm_lib.evaluation.embedding import Embeddings, embed_table

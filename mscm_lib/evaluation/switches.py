@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data import pixels, views
 from mscm_lib.data.base import ReidDataset
-from mscm_lib.data.packed import PackedDataset
+from mscm_lib.data.batches import pixels, views
+from mscm_lib.data.packed.opened import PackedDataset
 from mscm_lib.evaluation.embedding import Embeddings, Transform, embed_table
 from mscm_lib.evaluation.rankings import Figures, Scorings, Trial, rank_all, rank_search, trials
 from mscm_lib.hardware import Hardware

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mscm_lib.data.mistaken import file_mistaken_for
+from mscm_lib.data.layouts.mistaken import file_mistaken_for
 from mscm_lib.errors import CheckpointError
 
 WRAPPERS = {"module.": "DataParallel", "_orig_mod.": "torch.compile"}

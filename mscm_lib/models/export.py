@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from mscm_lib.data.views import test_transform
+from mscm_lib.data.batches.views import test_transform
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import atomic_path
 from mscm_lib.models.network import MSCMNet

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.errors import ProtocolError
 from mscm_lib.evaluation import embed_table
 from mscm_lib.evaluation.rankings import rank_search, trials

@@ -14,7 +14,7 @@ import pandas as pd
 from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
 from mscm_lib.data.generated import GeneratedSettings, generate
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.evaluation import Embeddings, evaluate_run, load_embeddings
 from mscm_lib.evaluation.rankings import Trial, trials

@@ -14,9 +14,9 @@ import pandas as pd
 
 from mscm_lib.config import unknown_key
 from mscm_lib.data.base import ReidDataset
-from mscm_lib.data.llcm import LlcmDataset
-from mscm_lib.data.regdb import RegdbDataset
-from mscm_lib.data.sysu import SysuDataset
+from mscm_lib.data.layouts.llcm import LlcmDataset
+from mscm_lib.data.layouts.regdb import RegdbDataset
+from mscm_lib.data.layouts.sysu import SysuDataset
 from mscm_lib.errors import DataError
 from mscm_lib.study.tables import METRICS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from mscm_lib.config import RunConfig, unknown_key
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import atomic_path, file_digest
 from mscm_lib.paths import resolve

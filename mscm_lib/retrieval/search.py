@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mscm_lib.config import unknown_key
-from mscm_lib.data.images import ImageFault, load_pixels
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.packed.decoding import ImageFault, load_pixels
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.data.tables import Modality
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import file_digest

@@ -22,7 +22,7 @@ TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
 STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
 _DRAW = ("figures", "rankings", "reports", "summary")
 _COMMANDS = {
-    "prepare": "data.packed",
+    "prepare": "data.packed.opened",
     "generate": "data.generated",
     "tables": "study.tables",
     "figures": "reports.figures",
@@ -65,7 +65,9 @@ def write_code() -> None:
     for stem in (EVALUATE, REFERENCE):
         files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb")
     for loss in (*METRIC_LOSSES, "none"):
-        files[f"train/{loss}"] = fingerprint.of_notebook(notebooks / f"{TRAIN}.ipynb", loss)
+        files[f"train/{loss}"] = fingerprint.of_notebook(
+            notebooks / f"{TRAIN}.ipynb", loss, own=False
+        )
     prose = {path.stem: fingerprint.of_prose(path) for path in notebooks.glob("[0-9]*.ipynb")}
     for stem, digest in prose.items():
         path = notebooks / f"{stem}.ipynb"

@@ -66,7 +66,7 @@ class DataDefinition:
 
                 GeneratedSettings.preset(**settings)
             elif reader == "table":
-                from mscm_lib.data.table_protocol import TableProtocol
+                from mscm_lib.data.layouts.table_protocol import TableProtocol
 
                 TableProtocol.from_mapping(settings)
             elif settings:

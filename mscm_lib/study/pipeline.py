@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from mscm_lib.data.progress import available_cores
+from mscm_lib.data.workers import available_cores
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import atomic_path, write_json
 from mscm_lib.paths import project_root, resolve

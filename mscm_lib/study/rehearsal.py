@@ -18,7 +18,7 @@ from typing import Any, get_args
 import yaml
 
 from mscm_lib.config import LICENSED, unknown_key
-from mscm_lib.data.emulate import emulate
+from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.data.generated.settings import Layout
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import write_text

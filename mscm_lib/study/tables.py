@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.emulate import MARKER
-from mscm_lib.data.packed import PackedDataset, open_packed
+from mscm_lib.data.emulated.emulate import MARKER
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.errors import DataError
 from mscm_lib.evaluation.cache import load_embeddings
 from mscm_lib.evaluation.embedding import Embeddings

@@ -57,9 +57,9 @@ def _build(config: RunConfig) -> None:
 
 
 def _table(study: Study, definition: DataDefinition) -> Iterator[str]:
+    from mscm_lib.data.batches.sampler import IdentitySampler
     from mscm_lib.data.datasets import read_tree
-    from mscm_lib.data.findings import Findings
-    from mscm_lib.data.sampler import IdentitySampler
+    from mscm_lib.data.faults import Findings
 
     key, source = definition.key, resolve(definition.source)
     if not source.exists():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.loader import Loader
-from mscm_lib.data.packed import PackedDataset, open_packed
-from mscm_lib.data.sampler import IdentitySampler
-from mscm_lib.data.views import FourViews
+from mscm_lib.data.batches.loader import Loader
+from mscm_lib.data.batches.sampler import IdentitySampler
+from mscm_lib.data.batches.views import FourViews
+from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.errors import ConfigError
 from mscm_lib.hardware import Hardware
 from mscm_lib.paths import resolve

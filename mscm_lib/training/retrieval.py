@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.packed import PackedDataset
+from mscm_lib.data.packed.opened import PackedDataset
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError
 from mscm_lib.evaluation.embedding import embed_table

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from scipy.io import savemat
 
-from mscm_lib.data import open_dataset, recognise
+from mscm_lib.data import open_dataset
 from mscm_lib.data.doctor import diagnose
-from mscm_lib.data.emulate import emulate
+from mscm_lib.data.emulated.emulate import emulate
+from mscm_lib.data.layouts import recognise
 from mscm_lib.errors import DataError
 
 MAT = "exp/rand_perm_cam.mat"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mscm_lib.data import open_dataset
-from mscm_lib.data.converters import buptcampus_table, rgbnt201_table
+from mscm_lib.data.layouts.converters import buptcampus_table, rgbnt201_table
 from mscm_lib.errors import ConfigError, DataError
 
 

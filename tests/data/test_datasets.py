@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from mscm_lib.data import dataset_from_manifest, open_dataset
-from mscm_lib.data import sysu as sysu_module
-from mscm_lib.data.emulated_counts import sysu_plan
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listing import Tree
+from mscm_lib.data.emulated.counts import sysu_plan
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts import sysu as sysu_module
+from mscm_lib.data.layouts.listing import Tree
 from mscm_lib.data.published_counts import dataset_counts
 from mscm_lib.errors import ConfigError, DataError
 

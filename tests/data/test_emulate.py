@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
-from mscm_lib.data import emulate as emulation
 from mscm_lib.data.datasets import open_dataset
-from mscm_lib.data.emulate import MARKER, MAT_HEADER, emulate
-from mscm_lib.data.emulated_counts import spread, sysu_plan
+from mscm_lib.data.emulated import emulate as emulation
+from mscm_lib.data.emulated.counts import spread, sysu_plan
+from mscm_lib.data.emulated.emulate import MARKER, MAT_HEADER, emulate
 from mscm_lib.data.generated import GeneratedSettings, render
 from mscm_lib.errors import ConfigError, DataError
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from mscm_lib.data import open_dataset, pack_dataset
 from mscm_lib.data.doctor import diagnose
-from mscm_lib.data.images import ImageFault, load_pixels
+from mscm_lib.data.packed.decoding import ImageFault, load_pixels
 
 HEIGHT, WIDTH = 24, 12
 PATH = "cam1/0004/0003.jpg"

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from mscm_lib.data.loader import Loader
-from mscm_lib.data.sampler import IdentitySampler
+from mscm_lib.data.batches.loader import Loader
+from mscm_lib.data.batches.sampler import IdentitySampler
+from mscm_lib.data.batches.views import FourViews
 from mscm_lib.data.tables import ImageTable
-from mscm_lib.data.views import FourViews
 from mscm_lib.errors import DataError
 
 HEIGHT, WIDTH = 32, 16

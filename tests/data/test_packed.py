@@ -18,9 +18,11 @@ import psutil
 import pytest
 from PIL import Image
 
-from mscm_lib.data import PackedImages, images, open_dataset, open_packed, pack_dataset, packing
-from mscm_lib.data import packed as packed_module
-from mscm_lib.data.packed_images import IMAGES, INDEX, MANIFEST
+from mscm_lib.data import PackedImages, open_dataset, open_packed, pack_dataset
+from mscm_lib.data.packed import decoding as images
+from mscm_lib.data.packed import opened as packed_module
+from mscm_lib.data.packed import writing as packing
+from mscm_lib.data.packed.arrays import IMAGES, INDEX, MANIFEST
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError, DataError, StorageError
 
@@ -200,7 +202,10 @@ def test_a_kill_while_finishing_loses_nothing(data, tmp_path, monkeypatch, step)
 def test_a_killed_process_leaves_a_journal(data, tmp_path):
     code = """
 import sys, time
-from mscm_lib.data import images, open_dataset, pack_dataset, packed, packing
+from mscm_lib.data import open_dataset, pack_dataset
+from mscm_lib.data.packed import decoding as images
+from mscm_lib.data.packed import opened as packed
+from mscm_lib.data.packed import writing as packing
 packing.SYNC_BYTES = 1
 def load(path, height, width):
     time.sleep(0.02)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mscm_lib.data.sampler import IdentitySampler
+from mscm_lib.data.batches.sampler import IdentitySampler
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError
 

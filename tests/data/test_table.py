@@ -11,16 +11,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from mscm_lib.data import (
-    dataset_from_manifest,
-    open_dataset,
-    open_packed,
-    pack_dataset,
-    table_protocol,
-)
+from mscm_lib.data import dataset_from_manifest, open_dataset, open_packed, pack_dataset
 from mscm_lib.data.doctor import diagnose
-from mscm_lib.data.emulate import emulate
-from mscm_lib.data.table_protocol import TableProtocol
+from mscm_lib.data.emulated.emulate import emulate
+from mscm_lib.data.layouts import table_protocol
+from mscm_lib.data.layouts.table_protocol import TableProtocol
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.paths import project_root
 

@@ -9,10 +9,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision.transforms import functional as F
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data import pixels
-from mscm_lib.data.view_draws import KEEP, LUMA, SECOND_CHANNEL, draw_views
-from mscm_lib.data.views import FourViews, padding_for
-from mscm_lib.data.views import test_transform as transform_for_test
+from mscm_lib.data.batches import pixels
+from mscm_lib.data.batches.view_draws import KEEP, LUMA, SECOND_CHANNEL, draw_views
+from mscm_lib.data.batches.views import FourViews, padding_for
+from mscm_lib.data.batches.views import test_transform as transform_for_test
 from mscm_lib.errors import DataError
 from tests.data import reference_views as reference
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from mscm_lib.config import RunConfig
 from mscm_lib.data import open_dataset, open_packed, pack_dataset
-from mscm_lib.data.emulate import emulate
+from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.evaluation import evaluate_run, load_embeddings
 from mscm_lib.evaluation.switches import switch
 from mscm_lib.models.weights import load_network, save_network

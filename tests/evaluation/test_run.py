@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mscm_lib.data import views
+from mscm_lib.data.batches import views
 from mscm_lib.errors import CheckpointError, DataError, ProtocolError
 from mscm_lib.evaluation import Embeddings, embed_table, embedding, evaluate_run, load_embeddings
 from mscm_lib.evaluation.rankings import rank_all

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mscm_lib.data.table_protocol import TableProtocol
+from mscm_lib.data.layouts.table_protocol import TableProtocol
 from mscm_lib.errors import ProtocolError
 from mscm_lib.metrics import rank_features, rank_metrics
 from mscm_lib.protocols import PROTOCOLS, protocol_named

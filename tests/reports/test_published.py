@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from mscm_lib.data.emulate import MARKER
+from mscm_lib.data.emulated.emulate import MARKER
 from mscm_lib.errors import DataError
 from mscm_lib.files import write_json
 from mscm_lib.reports.measured import measured

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mscm_lib import cli
-from mscm_lib.data import views
+from mscm_lib.data.batches import views
 from mscm_lib.errors import CheckpointError, ConfigError, DataError, ProtocolError
 from mscm_lib.protocols import protocol_named
 from mscm_lib.reports.rankings import ranked_figure

@@ -4,7 +4,7 @@ import sys
 import pytest
 import yaml
 
-from mscm_lib.data.emulate import emulate
+from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.study import entry
 from mscm_lib.study.settings import load_study

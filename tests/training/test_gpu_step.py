@@ -12,7 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data.views import FourViews
+from mscm_lib.data.batches.views import FourViews
 from mscm_lib.hardware import choose_hardware
 from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet

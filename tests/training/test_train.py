@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path, monkeypatch):
     assert "epoch 1, step 2" in message
     assert str(tmp_path / "state" / "state.safetensors") in message
     from mscm_lib.data import open_packed
-    from mscm_lib.data.sampler import IdentitySampler
+    from mscm_lib.data.batches.sampler import IdentitySampler
 
     table = open_packed(tiny.data_folder).dataset.train()
     sampler = IdentitySampler(table, 4, 2, seed=0, steps=4)

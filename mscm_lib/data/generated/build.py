@@ -15,8 +15,8 @@ from mscm_lib.data.generated.listing import fingerprint, image_keys
 from mscm_lib.data.generated.render import render
 from mscm_lib.data.generated.settings import SIZES, GeneratedSettings, check_size
 from mscm_lib.data.generated.workers import in_order
-from mscm_lib.data.packed_images import PackedImages, is_current
-from mscm_lib.data.packing import PackWriter
+from mscm_lib.data.packed.arrays import PackedImages, is_current
+from mscm_lib.data.packed.writing import PackWriter
 
 Key = tuple[int, int, int]  # camera, identity, shot
 
@@ -32,7 +32,7 @@ def generate(
     """Draw every image of the benchmark into ``folder``, in the format of packed datasets.
 
     The folder appears when it is complete; the same call continues after a kill. Beside the files
-    that `mscm_lib.data.packed` defines it holds the ledger: ``ledger.csv`` (people), ``shots.csv``
+    that `mscm_lib.data.packed.opened` defines it holds the ledger: ``ledger.csv`` (people), ``shots.csv``
     (images, in the order of the arrays) and ``attributes.csv`` (bits and bands).
 
     Args:

@@ -11,13 +11,13 @@ import numpy as np
 from mscm_lib.data.base import HELD_OUT_SHARE
 from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.draws import Permutations
-from mscm_lib.data.findings import Findings
+from mscm_lib.data.faults import Findings
 from mscm_lib.data.generated import listing
 from mscm_lib.data.generated.cameras import cameras
 from mscm_lib.data.generated.randomness import stream
 from mscm_lib.data.generated.settings import GeneratedSettings
-from mscm_lib.data.permutations import TRIALS
-from mscm_lib.data.sysu import SysuDataset
+from mscm_lib.data.layouts.permutations import TRIALS
+from mscm_lib.data.layouts.sysu import SysuDataset
 from mscm_lib.errors import ConfigError, DataError, StudyError
 from mscm_lib.files import read_json
 
@@ -42,7 +42,7 @@ class GeneratedDataset(SysuDataset):
         if settings.layout != "sysu":
             raise ConfigError(
                 f"layout = {settings.layout!r}: the generated dataset is read in the 'sysu' "
-                "layout; write the others to disk with mscm_lib.data.emulate"
+                "layout; write the others to disk with mscm_lib.data.emulated.emulate"
             )
         self.settings = settings
         super().__init__(root, _content(settings), listing.fingerprint(settings))

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from joblib import Parallel, delayed
 
-from mscm_lib.data.progress import available_cores, progress_bar
+from mscm_lib.data.workers import available_cores, progress_bar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

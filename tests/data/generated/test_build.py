@@ -16,7 +16,7 @@ from mscm_lib.data.generated import (
     render,
     shot_table,
 )
-from mscm_lib.data.packed import open_packed
+from mscm_lib.data.packed.opened import open_packed
 from mscm_lib.errors import ConfigError, DataError
 
 SMALL = GeneratedSettings(train_identities=5, test_identities=3, shots=2)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mscm_lib.config import unknown_key
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listed import LineProblem, Listed
-from mscm_lib.data.listing import Tree, loosely, read_text
-from mscm_lib.data.table_protocol import OPTIONAL, REQUIRED, SPLITS, TableProtocol
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.listed import LineProblem, Listed
+from mscm_lib.data.layouts.listing import Tree, loosely, read_text
+from mscm_lib.data.layouts.table_protocol import OPTIONAL, REQUIRED, SPLITS, TableProtocol
 
 DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")  # spreadsheets and pandas make 12.0 of 12

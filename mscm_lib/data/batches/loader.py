@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mscm_lib.data.packed_images import PackedImages
-from mscm_lib.data.sampler import IdentitySampler, Rows
-from mscm_lib.data.view_draws import ViewDraws
-from mscm_lib.data.views import FourViews
+from mscm_lib.data.batches.sampler import IdentitySampler, Rows
+from mscm_lib.data.batches.view_draws import ViewDraws
+from mscm_lib.data.batches.views import FourViews
+from mscm_lib.data.packed.arrays import PackedImages
 from mscm_lib.errors import DataError
 
 _POLL_SECONDS = 0.1  # how often a waiting thread looks whether the other one is still there

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listed import LabelLine
-from mscm_lib.data.listing import AGAIN
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.listed import LabelLine
+from mscm_lib.data.layouts.listing import AGAIN
 
 Lists = Mapping[tuple[str, str], list[LabelLine]]
 

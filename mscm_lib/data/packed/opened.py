@@ -13,10 +13,10 @@ import numpy as np
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import dataset_from_manifest
-from mscm_lib.data.images import Pixels, load_pixels
-from mscm_lib.data.packed_images import INDEX, MANIFEST, PackedImages, is_current, read_manifest
-from mscm_lib.data.packing import PackWriter
-from mscm_lib.data.progress import available_cores, progress_bar
+from mscm_lib.data.packed.arrays import INDEX, MANIFEST, PackedImages, is_current, read_manifest
+from mscm_lib.data.packed.decoding import Pixels, load_pixels
+from mscm_lib.data.packed.writing import PackWriter
+from mscm_lib.data.workers import available_cores, progress_bar
 from mscm_lib.errors import ConfigError, DataError
 
 CHUNK = 16  # images that a worker decodes at a time

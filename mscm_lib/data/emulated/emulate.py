@@ -17,18 +17,18 @@ from typing import Any, Literal
 from PIL import Image
 
 from mscm_lib.config import unknown_key
-from mscm_lib.data.emulated_counts import Plan, PlannedImage, llcm_plan, regdb_plan, sysu_plan
-from mscm_lib.data.emulated_table import table_plan
+from mscm_lib.data.emulated.counts import Plan, PlannedImage, llcm_plan, regdb_plan, sysu_plan
+from mscm_lib.data.emulated.own_table import table_plan
 from mscm_lib.data.generated.render import render
 from mscm_lib.data.generated.settings import GeneratedSettings
 from mscm_lib.data.generated.workers import in_order
-from mscm_lib.data.recognise import MARKER, OWN, TITLES
-from mscm_lib.data.table_protocol import TableProtocol
+from mscm_lib.data.layouts.recognise import MARKER, OWN, TITLES
+from mscm_lib.data.layouts.table_protocol import TableProtocol
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import atomic_path, read_json, write_json
 
 Scale = Literal["full", "miniature"]
-MAT_HEADER = b"MATLAB 5.0 MAT-file, written by mscm_lib.data.emulate"
+MAT_HEADER = b"MATLAB 5.0 MAT-file, written by mscm_lib.data.emulated.emulate"
 MAT_HEADER_BYTES = 116  # of descriptive text at the start of a version 5 file
 _PLANS = {"sysu": sysu_plan, "regdb": regdb_plan, "llcm": llcm_plan}
 _NAMES = [*_PLANS, "table"]
@@ -130,7 +130,7 @@ def _description(name: str, scale: str, height: int, width: int, seed: int) -> d
         "height": height,
         "width": width,
         "seed": seed,
-        "note": "drawn by mscm_lib.data.emulate; no image of the real dataset is in here",
+        "note": "drawn by mscm_lib.data.emulated.emulate; no image of the real dataset is in here",
     }
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mscm_lib.data.draws import Permutations
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.mistaken import file_mistaken_for
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.mistaken import file_mistaken_for
 from mscm_lib.data.tables import ImageTable, IntArray
 
 PERMUTATION_FILE = "exp/rand_perm_cam.mat"

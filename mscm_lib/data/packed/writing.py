@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mscm_lib.data.images import Pixels
-from mscm_lib.data.packed_images import IMAGES, INDEX, INDEX_COLUMNS, MANIFEST
+from mscm_lib.data.packed.arrays import IMAGES, INDEX, INDEX_COLUMNS, MANIFEST
+from mscm_lib.data.packed.decoding import Pixels
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import DataError, StorageError
 from mscm_lib.files import write_json, write_text

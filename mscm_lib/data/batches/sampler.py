@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mscm_lib.data.counters import Purpose, uniforms
+from mscm_lib.data.batches.counters import Purpose, uniforms
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mscm_lib.data.emulated_counts import Plan, PlannedImage
+from mscm_lib.data.emulated.counts import Plan, PlannedImage
 from mscm_lib.data.generated.randomness import stream
-from mscm_lib.data.table_protocol import MODALITIES, TableProtocol
+from mscm_lib.data.layouts.table_protocol import MODALITIES, TableProtocol
 
 PEOPLE = {"train": 12, "val": 4, "test": 8}
 SHOTS = 4

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mscm_lib.data.view_draws import KEEP, SECOND_CHANNEL, Geometry
+from mscm_lib.data.batches.view_draws import KEEP, SECOND_CHANNEL, Geometry
 from mscm_lib.errors import DataError
 
 MEAN = (0.485, 0.456, 0.406)

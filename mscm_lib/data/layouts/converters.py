@@ -24,9 +24,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listed import Listed
-from mscm_lib.data.listing import scan
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.listed import Listed
+from mscm_lib.data.layouts.listing import scan
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json, write_text
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
-from mscm_lib.data.findings import Findings, Severity
-from mscm_lib.data.listed import LabelLine, Listed
-from mscm_lib.data.listing import report_outside, scan
-from mscm_lib.data.regdb_checks import report_labels
+from mscm_lib.data.faults import Findings, Severity
+from mscm_lib.data.layouts.listed import LabelLine, Listed
+from mscm_lib.data.layouts.listing import report_outside, scan
+from mscm_lib.data.layouts.regdb_checks import report_labels
 from mscm_lib.data.tables import ImageTable
 
 SPLITS = tuple(range(1, 11))

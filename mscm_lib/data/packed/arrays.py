@@ -7,7 +7,7 @@ A folder of packed arrays holds
 - ``manifest.json``: the dataset without its tree, with height, width and fingerprint.
 
 The manifest is written last and the folder is renamed into place, so a folder with a manifest is
-complete. `mscm_lib.data.packing` writes such folders.
+complete. `mscm_lib.data.packed.writing` writes such folders.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listing import loosely
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.listing import loosely
 from mscm_lib.errors import DataError
 from mscm_lib.files import read_json
 

@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.mistaken import mistaken_for
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.mistaken import mistaken_for
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 IDENTITY_FOLDER = re.compile(r"\d{4}")

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from mscm_lib.config import RunConfig
-from mscm_lib.data import pixels
-from mscm_lib.data.view_draws import Geometry, ViewDraws, draw_views
+from mscm_lib.data.batches import pixels
+from mscm_lib.data.batches.view_draws import Geometry, ViewDraws, draw_views
 from mscm_lib.errors import DataError
 
 REFERENCE_PADDING, REFERENCE_HEIGHT = 10, 384

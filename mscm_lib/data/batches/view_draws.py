@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mscm_lib.data.counters import Purpose, uniforms
+from mscm_lib.data.batches.counters import Purpose, uniforms
 
 STREAMS = ("v_g", "v_c", "i_g", "i_c")
 """Visible global, visible channel, infrared global, infrared channel: the order everywhere."""

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from mscm_lib.data.mistaken import file_mistaken_for
+from mscm_lib.data.layouts.mistaken import file_mistaken_for
 from mscm_lib.errors import DataError
 
 Pixels = npt.NDArray[np.uint8]

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mscm_lib.data.findings import Findings
+from mscm_lib.data.faults import Findings
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import DataError
 
 if TYPE_CHECKING:
-    from mscm_lib.data.table import TableDataset
+    from mscm_lib.data.layouts.table import TableDataset
 
 Part = dict[str, ImageTable]
 _PEOPLE = "number people over the whole dataset, and put each into one split"

@@ -12,8 +12,8 @@ import numpy as np
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listing import (
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.listing import (
     IDENTITY_FOLDER,
     Tree,
     read_identities,
@@ -22,7 +22,7 @@ from mscm_lib.data.listing import (
     report_outside,
     scan,
 )
-from mscm_lib.data.permutations import PERMUTATION_FILE, read_permutations
+from mscm_lib.data.layouts.permutations import PERMUTATION_FILE, read_permutations
 from mscm_lib.data.tables import ImageTable, IntArray
 
 VISIBLE, INFRARED, INDOOR = (1, 2, 4, 5), (3, 6), (1, 2)

@@ -14,9 +14,9 @@ import numpy as np
 
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listed import LabelLine, Listed
-from mscm_lib.data.listing import (
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.listed import LabelLine, Listed
+from mscm_lib.data.layouts.listing import (
     AGAIN,
     IDENTITY_FOLDER,
     Tree,

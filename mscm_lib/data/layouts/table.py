@@ -18,11 +18,11 @@ import numpy as np
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.content import Content, Subset
 from mscm_lib.data.draws import agw_draw
-from mscm_lib.data.findings import Findings
-from mscm_lib.data.listing import report_outside, scan
-from mscm_lib.data.table_checks import report_table
-from mscm_lib.data.table_protocol import TableProtocol
-from mscm_lib.data.table_rows import Row, read_rows
+from mscm_lib.data.faults import Findings
+from mscm_lib.data.layouts.listing import report_outside, scan
+from mscm_lib.data.layouts.table_checks import report_table
+from mscm_lib.data.layouts.table_protocol import TableProtocol
+from mscm_lib.data.layouts.table_rows import Row, read_rows
 from mscm_lib.data.tables import ImageTable, IntArray
 
 PARTS = {"train": ("train", "val"), "val": ("val",), "query": ("query", "test"),

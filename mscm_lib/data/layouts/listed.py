@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from mscm_lib.data.findings import Findings, Part, Severity
-from mscm_lib.data.listing import AGAIN, Tree, is_number, loosely, read_text
+from mscm_lib.data.faults import Findings, Part, Severity
+from mscm_lib.data.layouts.listing import AGAIN, Tree, is_number, loosely, read_text
 from mscm_lib.errors import DataError
 
 PartOf = Callable[[str], Part]

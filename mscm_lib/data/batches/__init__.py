@@ -1,0 +1,1 @@
+"""From a table of images to the batches that a step sees."""

@@ -1,0 +1,1 @@
+"""The generated benchmark written in the layouts of the real datasets."""

@@ -1,0 +1,1 @@
+"""How datasets lie on disk, a file a layout, and what readers of layouts share."""

@@ -1,0 +1,1 @@
+"""A dataset's images, decoded once into one array: made, opened and read."""
