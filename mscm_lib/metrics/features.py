@@ -47,7 +47,8 @@ class Tile(NamedTuple):
 
 CPU_TILE = Tile(1024, 256)  # a tile stays in a core's cache while it is counted
 GPU_TILE = Tile(16384, 2048)
-CENTRE_ROWS = 4096  # gallery images whose mean Euclidean distances are measured from
+CENTRE_ROWS = 4096  # gallery images whose mean distances are measured from
+CROWDED = 0.9  # length of unit features' mean from which on float32 no longer tells their cosines
 CANCELLED = 1e-4  # share of two squared lengths below which their distance lost too many digits
 PAIR_ELEMENTS = 1 << 20  # numbers gathered at a time for single pairs
 
@@ -68,9 +69,11 @@ def rank_features(
 ) -> RankMetrics:
     """CMC, mAP and mINP as `rank_metrics` defines them, from features instead of distances.
 
-    Cosines are float32 whatever the features' type, and Euclidean distances float64; equal ones are
-    ranked in gallery order. The result is the same for every choice of chunks. Beyond the features
-    themselves memory holds one chunk of each set and some tiles, never the matrix of distances.
+    Cosines are float32 whatever the features' type, and Euclidean distances float64; so are cosines
+    of features that lie about one direction, as pooled features of a trained network do, by way of
+    Euclidean distances at unit length. Equal ones are ranked in gallery order. The result is the same
+    for every choice of chunks. Beyond the features themselves memory holds one chunk of each set and
+    some tiles, never the matrix of distances.
 
     Args:
         query_features: (N, D) array, memory-mapped array or tensor of floating-point numbers.
@@ -108,7 +111,8 @@ def rank_features(
     labels = Labels.check(
         query_ids, gallery_ids, query_cams, gallery_cams, protocol, len(queries), len(gallery)
     )
-    if metric == "euclidean":
+    if metric == "euclidean" or gallery.is_crowded():
+        queries.dtype = gallery.dtype = torch.float64
         queries.centre = gallery.centre = gallery.middle()
     table = RankTable(labels, max_rank)
     by_identity = np.argsort(labels.query_ids, kind="stable")  # neighbours share right answers
@@ -153,15 +157,18 @@ class _Source:
     """One set's features, a few rows at a time where scores are computed.
 
     Attributes:
-        centre: (D,) that features are measured from where the metric is euclidean.
+        unit: whether features are brought to length 1.
+        centre: (D,) that features are measured from where distances are Euclidean; None where they
+            are negative products.
     """
 
-    centre: Tensor
+    centre: Tensor | None = None
+    dtype = torch.float32
 
     def __init__(self, name: str, features: Features, metric: Metric, device: torch.device) -> None:
-        self.name, self.features, self.metric, self.device = name, features, metric, device
+        self.name, self.features, self.device = name, features, device
+        self.unit = metric == "cosine"
         self.on_cpu = device.type == "cpu"
-        self.dtype = torch.float32 if metric == "cosine" else torch.float64
         self.tile = CPU_TILE if self.on_cpu else GPU_TILE
         if len(features.shape) != 2:
             raise ProtocolError(
@@ -180,15 +187,20 @@ class _Source:
         return int(self.features.shape[0])
 
     def take(self, rows: IntArray) -> Tensor:
-        """(K, D) features of ``rows``: of length 1 where the metric is cosine, else from the centre.
+        """(K, D) features of ``rows``, at length 1 and from the centre where that is asked for.
 
         Raises:
             ProtocolError: one of them is not usable.
         """
         found = self._rows(rows)
-        cosine = self.metric == "cosine"
-        lengths = check_usable(found, lambda row: f"{self.name}: row {rows[row]}", cosine)
-        return found.div_(lengths[:, None]) if cosine else found.sub_(self.centre)
+        lengths = check_usable(found, lambda row: f"{self.name}: row {rows[row]}", self.unit)
+        if self.unit:
+            found.div_(lengths[:, None])
+        return found if self.centre is None else found.sub_(self.centre)
+
+    def is_crowded(self) -> bool:
+        """Whether features lie about one direction."""
+        return bool(self._some().mean(0).norm() > CROWDED)
 
     def middle(self) -> Tensor:
         """(D,) about the mean feature, which distances do not depend on and their digits do.
@@ -196,9 +208,11 @@ class _Source:
         It has 8 significant bits, so that features of few digits still have few after subtraction,
         and their distances are exact.
         """
-        some = np.arange(0, len(self), max(1, len(self) // CENTRE_ROWS))
-        mantissa, exponent = self._rows(some).mean(0).frexp()
+        mantissa, exponent = self._some().mean(0).frexp()
         return (mantissa * 256).round().ldexp(exponent - 8).to(torch.float64)
+
+    def _some(self) -> Tensor:
+        return self.take(np.arange(0, len(self), max(1, len(self) // CENTRE_ROWS)))
 
     def _rows(self, rows: IntArray) -> Tensor:
         if isinstance(self.features, Tensor):
@@ -213,12 +227,12 @@ class _Source:
         Args:
             images: what `take` gave of the gallery.
             queries: (D, Q) the same of queries, turned, filled up to a tile's width; negative where
-                the metric is cosine.
+                there is no centre.
             count: n.
         """
         tile = functional.pad(images, (0, 0, 0, self.tile.gallery - len(images)))
         block = product(tile, queries)
-        if self.metric == "cosine":
+        if self.centre is None:
             return block[: len(images), :count]
         return _squared_distances(images, queries[:, :count], block[: len(images), :count])
 
@@ -248,7 +262,7 @@ class _Part:
             NumpyArithmetic() if gallery.on_cpu else TorchArithmetic(gallery.device)
         )
         found = functional.pad(queries.take(rows), (0, 0, 0, gallery.tile.queries - len(rows)))
-        if queries.metric == "cosine":
+        if queries.centre is None:
             found = -found  # nearer is smaller
         self.queries = found.T.contiguous()  # (D, Q)
         self.pairs = labels.own_pairs(rows)

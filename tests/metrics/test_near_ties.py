@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mscm_lib.metrics import rank_metrics
+from mscm_lib.metrics import rank_features, rank_metrics
 from mscm_lib.metrics.distances import negative_cosines
 
 
@@ -35,3 +35,16 @@ def test_features_of_other_lengths_are_ranked_by_their_products() -> None:
     assert (
         rank_metrics(negative_cosines(query, gallery), [0], [1, 0], protocol="regdb").rank(1) == 1
     )
+
+
+def test_rank_features_counts_what_float64_orders() -> None:
+    query, gallery = crowded()
+    generator = np.random.default_rng(1)
+    query_ids, gallery_ids = np.arange(40) % 20, generator.permutation(400) % 20
+    found = rank_features(query, gallery, query_ids, gallery_ids, protocol="regdb")
+    exact, rounded = (
+        rank_metrics(scores, query_ids, gallery_ids, protocol="regdb").queries
+        for scores in (negative_cosines(query, gallery), -(query @ gallery.T))
+    )
+    assert np.allclose(found.queries["ap"], exact["ap"], atol=1e-9)
+    assert not np.allclose(found.queries["ap"], rounded["ap"], atol=1e-3)
