@@ -116,3 +116,13 @@ def test_a_broken_notebook_is_named(tmp_path, text):
 def test_a_cell_that_is_no_python_is_named(tmp_path):
     with pytest.raises(DataError, match=r"n\.ipynb: a code cell is no Python"):
         fingerprint.of_notebook(_notebook(tmp_path / "n.ipynb", "x = = 1", ""))
+
+
+def test_what_brings_in_own_parts_counts_where_a_run_has_some(tmp_path):
+    part = tmp_path / "my_parts.py"
+    part.write_text("class Mine:\n    pass\n")
+    plain = fingerprint.of_training(RunConfig())
+    own = fingerprint.of_training(RunConfig().replace(backbone=f"{part}:Mine"))
+    assert not set(fingerprint.OWN_PARTS) & plain.keys()
+    assert set(own) - set(plain) == {"my_parts.py", *fingerprint.OWN_PARTS}
+    assert all(plain[name] == own[name] for name in plain)

@@ -13,6 +13,7 @@ from mscm_lib.models.backbones import RESNETS
 from mscm_lib.models.export import export_onnx, export_program
 from mscm_lib.models.network import ARCHITECTURE
 from mscm_lib.models.streams import arranged
+from mscm_lib.paths import resolve
 from mscm_lib.study.settings import load_variants
 
 SMALL = {"backbone": "resnet18", "weights": "none", "height": 64, "width": 32}
@@ -144,3 +145,14 @@ def test_networks_differ_in_what_they_compute():
     for index, one in enumerate(features):
         for other, name in zip(features[index + 1 :], names[index + 1 :], strict=True):
             assert not torch.allclose(one, other, atol=1e-3), (names[index], name)
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_the_training_notebook_shows_the_shapes_of_its_rows(name):
+    cells = json.loads(resolve("notebooks/10_train.ipynb").read_text())["cells"]
+    (cell,) = (c for c in cells if "torch.zeros(2, 3, config.height" in "".join(c["source"]))
+    *lines, shown = "".join(cell["source"]).strip().splitlines()
+    scope = {"config": CONFIGS[name], "net": build(name)}
+    exec("\n".join(lines), scope)
+    shapes = eval(shown, scope)
+    assert {shape[0] for shape in shapes.values()} == {2 * CONFIGS[name].views}
