@@ -253,13 +253,6 @@ _COSTS = {
 }
 
 
-def in_words(rows: pd.DataFrame) -> str:
-    """Each difference as a sentence in Markdown; the verdicts are those of the intervals."""
-    told = rows.dropna(subset=["difference"]).itertuples()
-    lines = [f"- **{row.label}**: {span(row, ' points')}, {row.verdict}" for row in told]
-    return "\n".join(lines) or "*Not measured here.*"
-
-
 def span(row: Any, unit: str = "") -> str:
     """The difference of a row of `Experiment.rows` with its interval, in points."""
     low, high = row.difference_low, row.difference_high
