@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -17,7 +17,6 @@ from mscm_lib.study.comparison import (
     CONTRASTS,
     Gate,
     benchmark_of,
-    compare_gaps,
     compare_pairs,
     compare_variants,
 )
@@ -80,11 +79,6 @@ class Experiment:
         """Another experiment on the same data as this one."""
         placed = self.study.variants_of and self.study.data_of
         return read_experiment(name, self.study.data_of if placed else "")
-
-    def among(self, places: Mapping[str, float]) -> dict[str, float]:
-        """The part of ``places`` whose keys are datasets or variants of this study."""
-        known = {*self.study.data, *map(benchmark_of, self.study.data), *self.study.variants}
-        return {name: place for name, place in places.items() if name in known}
 
     def about(self) -> str:
         """What was asked of which networks, on what, and by which machine: a list in Markdown."""
@@ -154,20 +148,6 @@ class Experiment:
         dataset, search, scoring = people.astype(object).fillna("").iloc[0]
         histories = read_table(self.study.name, "histories")
         return Gate.of(self.metrics, histories, self.study.reference, dataset, search, scoring)
-
-    def gaps(self, here: str, there: str, metric: str = "mAP") -> pd.DataFrame:
-        """How much each variant gains on the reference from dataset ``there`` to dataset ``here``.
-
-        Columns label, seeds, difference, difference_low, difference_high, verdict; see
-        `mscm_lib.study.comparison.compare_gaps`. Without figures where the study is not of both.
-        """
-        known = {*self.study.data, *map(benchmark_of, self.study.data)}
-        if not self.measured or not {here, there} <= known:
-            return self.rows(metric).assign(difference=float("nan"))
-        first, second = (self._of(self.identities, name, "") for name in (here, there))
-        column, gates = self._column(metric), [self.gate(name) for name in (here, there)]
-        found = compare_gaps(first, second, self.study.reference, column, gates=gates)
-        return self._named(found.set_index("variant"))
 
     def _named(self, table: pd.DataFrame) -> pd.DataFrame:
         table.insert(0, "label", [self.label(str(name)) for name in table.index])

@@ -44,8 +44,6 @@ ASPECTS = ("scoring", "draw", "galleries", "feature", "flip", "re-ranked", "epoc
 """What has to be the same for two figures to be answers to one question."""
 KEY = ["method", "dataset", "search", "scoring", "metric"]
 COLUMNS = ["method", "year", *KEY[1:], "value", "origin", "source", "remark"]
-LOG_COLUMNS = ["epoch", "feature", "quantity", "value", "source", "remark"]
-PERCENT = (*METRICS, "accuracy")  # of the log's quantities
 
 
 def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
@@ -101,18 +99,6 @@ def protocols(path: Path | str = PROTOCOLS) -> pd.DataFrame:
     return table.sort_values("method", key=lambda names: names != "*", kind="stable")
 
 
-def published_log(path: Path | str = LOG) -> pd.DataFrame:
-    """The authors' training log on SYSU-MM01: all-search, first gallery, a row a point.
-
-    Columns: epoch (from 0; NaN for what holds of the whole training), feature ("neck", "pooled" or
-    ""), quantity, value (measures and accuracy in percent), source, remark. Raises as
-    `published_figures`.
-    """
-    table = _read(Path(path), LOG_COLUMNS, _check_point)
-    table["epoch"] = pd.to_numeric(table["epoch"])
-    return table.astype({"value": float})
-
-
 def columns_of(dataset: str) -> list[tuple[str, str]]:
     """The columns of a dataset's table: its searches, each with every way of scoring it."""
     kind = DATASETS[dataset]
@@ -162,21 +148,13 @@ def _check_place(row: pd.Series, where: str) -> None:
     _check_known("search", row, dict.fromkeys(search for search, _ in columns), where)
     scorings = [scoring for search, scoring in columns if search == row["search"]]
     _check_known("scoring", row, scorings + [UNSTATED] * (len(scorings) > 1), where)
-    _check_value(row["value"], True, where)
+    _check_value(row["value"], where)
 
 
-def _check_point(row: pd.Series, where: str) -> None:
-    _check_value(row["value"], row["quantity"] in PERCENT, where)
-    if row["quantity"] in METRICS and not row["epoch"].isdigit():
-        raise DataError(f"{where}: {row['quantity']} needs its epoch, found {row['epoch']!r}")
-
-
-def _check_value(text: str, percent: bool, where: str) -> None:
-    """A number; from 0 to 100 where it is a percentage."""
+def _check_value(text: str, where: str) -> None:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not 0 <= value <= (100 if percent else float("inf")):
-        wanted = "0 to 100 percent" if percent else "a number"
-        raise DataError(f"{where}: value {text!r}; expected {wanted}")
+    if not 0 <= value <= 100:
+        raise DataError(f"{where}: value {text!r}; expected 0 to 100 percent")

@@ -2,6 +2,7 @@
 
 import csv
 
+import pandas as pd
 import pytest
 
 from mscm_lib.data.emulated.emulate import MARKER
@@ -11,10 +12,9 @@ from mscm_lib.reports.measured import measured
 from mscm_lib.reports.published import (
     COLUMNS,
     DATASETS,
-    LOG_COLUMNS,
+    LOG,
     columns_of,
     published_figures,
-    published_log,
     replications,
 )
 from mscm_lib.study import tables
@@ -88,11 +88,13 @@ def test_a_rerun_stands_beside_its_claim(tmp_path):
         replications(_write(tmp_path / "again.csv", [row | {"search": "al"}], list(row)))
 
 
-def test_a_point_of_the_log_has_an_epoch(tmp_path):
-    assert published_log()["epoch"].max() < 150
-    point = dict(zip(LOG_COLUMNS, ["", "neck", "rank1", "70", "a log", ""], strict=True))
-    with pytest.raises(DataError, match="rank1 needs its epoch"):
-        published_log(_write(tmp_path / "log.csv", [point], LOG_COLUMNS))
+def test_the_log_has_sources_epochs_and_percentages():
+    log = pd.read_csv(LOG)
+    assert list(log) == ["epoch", "feature", "quantity", "value", "source", "remark"]
+    assert log["source"].notna().all() and (log["value"] >= 0).all()
+    points = log[log["quantity"].isin(tables.METRICS)]
+    assert points["epoch"].between(0, 149).all()
+    assert (log[log["quantity"].isin([*tables.METRICS, "accuracy"])]["value"] <= 100).all()
 
 
 @pytest.mark.parametrize(
