@@ -205,6 +205,14 @@ def read_experiment(name: str, on: str = "") -> Experiment:
     return Experiment(study, comparison, identities, metrics, records)
 
 
+def read_measured(name: str) -> Experiment:
+    """`read_experiment` of a study that has been run here; else a `DataError` with the command."""
+    experiment = read_experiment(name)
+    if not experiment.measured:
+        raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
+    return experiment
+
+
 def read_table(study: str, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
     """``results/<study>/tables/<name>.csv``; ``columns`` without rows where it is not there."""
     path = resolve(f"results/{study}/tables/{name}.csv")

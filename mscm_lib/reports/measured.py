@@ -68,13 +68,9 @@ def measured(results: Path | str = "results") -> Measured:
     rows = found[found["reason"] == ""][ROW].reset_index(drop=True)
     histories = [each.histories(rows[rows["study"] == each.study]) for each in studies]
     gathered = [table for table in histories if len(table)]
-    return Measured(
-        rows,
-        found[found["reason"] != ""][LEFT_OUT].reset_index(drop=True),
-        pd.concat(gathered, ignore_index=True)
-        if gathered
-        else pd.DataFrame(columns=["study", *RUN]),
-    )
+    none = pd.DataFrame(columns=["study", *RUN])
+    left_out = found[found["reason"] != ""][LEFT_OUT].reset_index(drop=True)
+    return Measured(rows, left_out, pd.concat(gathered, ignore_index=True) if gathered else none)
 
 
 @dataclass(frozen=True)
@@ -101,33 +97,32 @@ class _Tables:
         reported = self.metrics[self.metrics["reported"] & (self.metrics["kind"] == "trained")]
         for _, row in self.summary.iterrows():
             search, _, scoring = str(row["search"]).partition(", ")
-            runs = _where(reported, row["dataset"], row["network"], search, scoring)
-            if len(runs):  # else a reference ranking, which no network was trained for
-                yield self._row(row, search, scoring, runs)
-
-    def _row(self, row: pd.Series, search: str, scoring: str, runs: pd.DataFrame) -> dict[str, Any]:
-        place = row["dataset"], row["network"]
-        records = [each for each in self.provenance.values() if _trained(each) == place]
-        if not records:
-            raise DataError(
-                f"{self.folder}/provenance.json: nothing about {row['network']} on "
-                f"{row['dataset']}; write its tables anew with: mscm tables {self.study}"
-            )
-        dataset = self._reader(row["dataset"])
-        found = {key: row[key] for key in ROW if key in row} | {
-            "study": self.study,
-            "dataset": dataset,
-            "search": search,
-            "scoring": scoring,
-            "draw": _joined(runs["draw"]),
-            "galleries": int(runs["gallery_trials"].max()),
-            "epoch kept": _joined(record["selection"] for record in records),
-            "machine": _joined(machine(record) for record in records),
-            "commit": _joined(record["commit"][:9] for record in records),
-        }
-        for _, interval in _where(self.intervals, *place, search, scoring).iterrows():
-            found |= {f"{interval['metric']} {end}": interval[end] for end in ("low", "high")}
-        return found | {"reason": _reason(dataset, search, records, runs)}
+            network = row["dataset"], row["network"]
+            runs = _where(reported, *network, search, scoring)
+            if runs.empty:  # a reference ranking, which no network was trained for
+                continue
+            records = [each for each in self.provenance.values() if _trained(each) == network]
+            if not records:
+                raise DataError(
+                    f"{self.folder}/provenance.json: nothing about {row['network']} on "
+                    f"{row['dataset']}; write its tables anew with: mscm tables {self.study}"
+                )
+            dataset = self._reader(row["dataset"])
+            found = {key: row[key] for key in ROW if key in row} | {
+                "study": self.study,
+                "dataset": dataset,
+                "search": search,
+                "scoring": scoring,
+                "draw": _joined(runs["draw"]),
+                "galleries": int(runs["gallery_trials"].max()),
+                "epoch kept": _joined(record["selection"] for record in records),
+                "machine": _joined(machine(record) for record in records),
+                "commit": _joined(record["commit"][:9] for record in records),
+                "reason": _reason(dataset, search, records, runs),
+            }
+            for _, interval in _where(self.intervals, *network, search, scoring).iterrows():
+                found |= {f"{interval['metric']} {end}": interval[end] for end in ("low", "high")}
+            yield found
 
     def histories(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The trainings of ``rows``."""
