@@ -20,10 +20,10 @@ _COLOURS = {"better": PALETTE[2], "worse": PALETTE[3]}
 MARKERS = "os^Dv<>P"
 
 
-def means_figure(experiment: Experiment, title: str, metric: str = "mAP") -> Figure:
+def means_figure(experiment: Experiment, title: str) -> Figure:
     """Every variant's mean with its 95 % interval, and a small tick a seed."""
-    rows, seeds = experiment.rows(metric), experiment.seeds(metric)
-    figure, axis = _list(rows["label"], title, f"{metric}, %: mean, 95 % interval, seeds")
+    rows, seeds = experiment.rows(), experiment.seeds()
+    figure, axis = _list(rows["label"], title, "mAP, %: mean, 95 % interval, seeds")
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
     for place, (variant, row) in enumerate(rows.iterrows()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -30,7 +30,9 @@ _COMPARISON = [
 _RUNS = ["dataset", "variant", "seed", "mean_ap", "rank1"]
 CONTRASTED = {*chain(*CONTRASTS.values())}
 """The variants of all contrasts."""
+Metric = Literal["mAP", "R1"]
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
+"""A measure's column in ``identities.csv``, and in ``metrics.csv``, which has a row a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,32 +102,31 @@ class Experiment:
             facts["commit"] = ", ".join(sorted({each["commit"][:12] for each in records}))
         return "\n".join(f"- {name}: {text}" for name, text in facts.items())
 
-    def rows(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
+    def rows(self, metric: Metric = "mAP", dataset: str = "") -> pd.DataFrame:
         """The variants' figures in percent, in the study's order, by variant.
 
-        Of the first dataset and its first search by default, by "mAP" or "R1". Columns: label, and
-        those of `mscm_lib.study.comparison.compare_variants`.
+        Of the first search on a dataset, the first by default. Columns: label, and those of
+        `mscm_lib.study.comparison.compare_variants`.
 
         Raises:
-            ConfigError: no such measure, dataset or search among the results.
+            ConfigError: no such dataset among the results.
         """
-        table = self._of(self.comparison, dataset, search)
-        self._column(metric)  # refuses one that there is not
-        table = table[table["metric"] == metric]
-        table = table.set_index("variant").reindex(
-            [v for v in self.study.variants if not self.measured or v in set(table["variant"])]
+        table = self._of(self.comparison, dataset)
+        table = table[table["metric"] == metric].set_index("variant")
+        table = table.reindex(
+            [v for v in self.study.variants if not self.measured or v in table.index]
         )
         return self._named(table.drop(columns=["dataset", "search", "scoring", "metric"]))
 
-    def against(self, reference: str, metric: str = "mAP") -> pd.DataFrame:
+    def against(self, reference: str) -> pd.DataFrame:
         """`rows` with another reference: other pairs, each with the interval it has anywhere."""
         if not self.measured:
-            return self.rows(metric)
-        people, column = self._of(self.identities, "", ""), self._column(metric)
-        found = compare_variants(people, reference, column, gate=self.gate())
+            return self.rows()
+        people = self._of(self.identities)
+        found = compare_variants(people, reference, gate=self.gate())
         return self._named(found.set_index("variant").reindex(self.study.variants))
 
-    def contrasts(self, metric: str = "mAP", world: str = "") -> pd.DataFrame:
+    def contrasts(self, metric: Metric = "mAP", world: str = "") -> pd.DataFrame:
         """The contrasts stated in advance whose variants this study has, by their names.
 
         They are one family, apart from the study's other pairs. Of one ``world``, a dataset, they
@@ -135,59 +136,50 @@ class Experiment:
         known = {name: p for name, p in CONTRASTS.items() if {*p} <= {*self.study.variants}}
         if not self.measured:
             return self.rows(metric).iloc[:0].reindex([*known]).assign(label=[*known])
-        people = self._of(self.identities, world, "")
+        people = self._of(self.identities, world)
         people = people[people["dataset"] == world] if world else people
-        gate = self.gate(world)
-        found = compare_pairs(people, known.values(), self._column(metric), gate=gate)
+        figure, _ = _MEASURES[metric]
+        found = compare_pairs(people, known.values(), figure, gate=self.gate(world))
         found.insert(0, "label", [*known])
         return found.set_index("label", drop=False)
 
-    def gate(self, dataset: str = "", search: str = "") -> Gate:
+    def gate(self, dataset: str = "") -> Gate:
         """Floor, reference network and training accuracies, which verdicts depend on."""
-        people = self._of(self.identities, dataset, search)[["dataset", "search", "scoring"]]
-        dataset, search, scoring = people.astype(object).fillna("").iloc[0]
+        people = self._of(self.identities, dataset)[["dataset", "search", "scoring"]]
+        place = people.astype(object).fillna("").iloc[0]
         histories = read_table(self.study.name, "histories")
-        return Gate.of(self.metrics, histories, self.study.reference, dataset, search, scoring)
+        return Gate.of(self.metrics, histories, self.study.reference, *place)
 
     def _named(self, table: pd.DataFrame) -> pd.DataFrame:
         table.insert(0, "label", [self.label(str(name)) for name in table.index])
         return table
 
-    def seeds(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
+    def seeds(self, metric: Metric = "mAP") -> pd.DataFrame:
         """Each run's figure in percent: columns dataset, variant, label, seed, value."""
-        table = self._of(self.metrics, dataset, search)
+        table = self._of(self.metrics)
         if self.measured:
             table = table[table["reported"] & (table["kind"] == "trained")]
         found = table[["dataset", "variant", "seed"]].copy()
         found.insert(2, "label", [self.label(str(name)) for name in found["variant"]])
-        return found.assign(value=100 * table[self._column(metric, run=True)].astype(float))
+        _, figure = _MEASURES[metric]
+        return found.assign(value=100 * table[figure].astype(float))
 
-    def histories(self, dataset: str = "") -> pd.DataFrame:
-        """Every epoch of every run on a dataset (the first by default), with a column label."""
+    def histories(self) -> pd.DataFrame:
+        """Every epoch of every run on the first dataset, with a column label."""
         columns = ["dataset", "variant", "epoch", "accuracy"]
         table = read_table(self.study.name, "histories", columns)
-        table = table[table["dataset"] == (dataset or self.dataset)]
+        table = table[table["dataset"] == self.dataset]
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
-    def _of(self, table: pd.DataFrame, dataset: str, search: str) -> pd.DataFrame:
-        """Rows of one search on a dataset, or on all worlds of its benchmark."""
+    def _of(self, table: pd.DataFrame, dataset: str = "") -> pd.DataFrame:
+        """Rows of the first search on a dataset, or on all worlds of its benchmark."""
         if not self.measured:
             return table
-        benchmark = benchmark_of(dataset or self.dataset)
-        for column, wanted in (("dataset", benchmark), ("search", search)):
-            own = table[column].map(benchmark_of) if column == "dataset" else table[column]
-            known = list(dict.fromkeys(own))
-            if wanted and wanted not in known:
-                raise ConfigError(unknown_key(column, wanted, known))
-            table = table[own == (wanted or known[0])]
-        return table
-
-    @staticmethod
-    def _column(metric: str, run: bool = False) -> str:
-        """A measure's column in ``identities.csv``, or in ``metrics.csv``, which has a row a run."""
-        if metric not in _MEASURES:
-            raise ConfigError(unknown_key("metric", metric, list(_MEASURES)))
-        return _MEASURES[metric][run]
+        own, wanted = table["dataset"].map(benchmark_of), benchmark_of(dataset or self.dataset)
+        if wanted not in (known := list(dict.fromkeys(own))):
+            raise ConfigError(unknown_key("dataset", wanted, known))
+        table = table[own == wanted]
+        return table[table["search"] == table["search"].iloc[0]]
 
 
 def read_experiment(name: str, on: str = "") -> Experiment:

@@ -68,10 +68,8 @@ def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, Finishe
     The study's network stands beside its reference variant, or beside another seed; where it has one
     run only, beside that run's own pooled feature.
 
-    Args:
-        study: its name.
-        people: where its runs are not here: generated identities, to train on and to search.
-        epochs: of those trainings.
+    Where its runs are not here, the small ones have ``people`` generated identities to train on and
+    as many to search, and ``epochs``.
 
     Raises:
         ConfigError: no such study.

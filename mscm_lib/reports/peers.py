@@ -142,10 +142,9 @@ def _here(
     """Finished runs on the dataset, the study's own last; a row for each of these that has none."""
     table = found.rows
     table = table[(table["dataset"] == dataset) & (table["search"] == search)]
+    table = table.sort_values("study", key=lambda names: names == study.name, kind="stable")
     rows = []
-    for _, each in table.sort_values(
-        "study", key=lambda s: s == study.name, kind="stable"
-    ).iterrows():
+    for _, each in table.iterrows():
         mine = each["study"] == study.name
         feature, *done = str(each["feature"]).split(", ")
         drawn = {"draw": str(each["draw"]), "galleries": str(each["galleries"])}

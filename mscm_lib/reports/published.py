@@ -49,11 +49,9 @@ COLUMNS = ["method", "year", *KEY[1:], "value", "origin", "source", "remark"]
 def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
     """Every figure in print that is known here: single-shot, not re-ranked, in percent.
 
-    Returns:
-        A row a figure, in the file's order: method, year (NaN where unknown), dataset, search (which
-        names the direction where there are two), scoring ("" where there is one way), metric (as in
-        `mscm_lib.study.tables.METRICS`), value, origin (a key of `ORIGINS`), source, remark, and
-        printed (the value with the digits that it was printed with).
+    Columns: method, year (NaN where unknown), dataset, search (which names the direction), scoring
+    ("" where there is one way), metric (of `mscm_lib.study.tables.METRICS`), value, origin (of
+    `ORIGINS`), source, remark, and printed (the value with its digits).
 
     Raises:
         DataError: the file is missing, or a row, which is named, is not what it should be.
@@ -79,13 +77,9 @@ def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
 def protocols(path: Path | str = PROTOCOLS) -> pd.DataFrame:
     """How figures in print were made, as far as that is known.
 
-    Returns:
-        A row a statement: method ("*": all on that dataset), dataset, aspect (scoring, draw, galleries,
-        feature, flip, re-ranked, epoch), value, source. What a method's code does is taken for what its
-        figures were made by. Rows of "*" come first.
-
-    Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
+    Columns: method ("*", which come first: all on that dataset), dataset, aspect (of `ASPECTS`),
+    value, source. What a method's code does is taken for what its figures were made by. Raises as
+    `published_figures`.
     """
     known = {"dataset": [*DATASETS], "aspect": [*ASPECTS]}
     known["method"] = ["*", *published_figures()["method"].unique()]

@@ -18,13 +18,9 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def ranked_figure(
-    query: Pixels,
-    matches: Sequence[Match],
-    images: Sequence[Pixels],
-    title: str,
-    across: int = 5,
+    query: Pixels, matches: Sequence[Match], images: Sequence[Pixels], title: str
 ) -> Figure:
-    """The query, and its matches in rows of ``across``, each framed and marked.
+    """The query, and its matches in rows of five, each framed and marked.
 
     Right is a green frame with ✓, wrong an orange one with ✗, an image that the camera rule leaves
     out is pale with a dash, and without the query's identity frames are blue.
@@ -36,6 +32,7 @@ def ranked_figure(
     Raises:
         ProtocolError: there are no matches, or not an image for each.
     """
+    across = 5
     if not matches or len(matches) != len(images):
         raise ProtocolError(f"{len(matches)} matches and {len(images)} images to draw")
     down = -(-len(matches) // across)
