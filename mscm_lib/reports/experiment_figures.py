@@ -75,7 +75,7 @@ def curves_figure(
     for number, (name, rows) in enumerate(lines.items()):
         beside = 4 * number - 2 * (len(lines) - 1)
         place = offset_copy(axis.transData, figure, x=beside, units="points")
-        _line(axis, rows.index, rows, number, name, transform=place)
+        _line(axis, list(rows.index), rows, number, name, transform=place)
     if len(lines) > 1:
         axis.legend()
     return figure
