@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import offset_copy
 
 from mscm_lib.reports.experiments import Experiment
 from mscm_lib.reports.style import PALETTE
@@ -73,9 +72,10 @@ def curves_figure(
     if not ticks:
         return _said(figure, axis, "nothing of this is in the study")
     for number, (name, rows) in enumerate(lines.items()):
-        beside = 4 * number - 2 * (len(lines) - 1)
-        place = offset_copy(axis.transData, figure, x=beside, units="points")
-        _line(axis, list(rows.index), rows, number, name, transform=place)
+        beside = number - (len(lines) - 1) / 2
+        wide = 0.01 * beside * (ticks[-1] - ticks[0])
+        x = [place * 1.03**beside if scale == "log" else place + wide for place in rows.index]
+        _line(axis, x, rows, number, name)
     if len(lines) > 1:
         axis.legend()
     return figure
