@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -15,26 +15,18 @@ FOLDER = "results/benchmarks"
 Found = Mapping[str, Any]
 
 
-class Line(NamedTuple):
-    """What is measured, by which benchmark, and how its figures are told: a form, or a function."""
-
-    what: str
-    benchmark: str
-    told: str | Callable[[Found], str]
-
-
 def benchmark_table() -> str:
     """A Markdown table of every benchmark whose result lies in ``results/benchmarks``.
 
     One that has not been run here is named with its command and without a figure.
     """
     rows = []
-    for line in LINES:
+    for what, benchmark, form in LINES:
         told, where = "not run here", ""
-        if found := _result(line.benchmark):
-            told = line.told.format(**found) if isinstance(line.told, str) else line.told(found)
+        if found := _result(benchmark):
+            told = form.format(**found) if isinstance(form, str) else form(found)
             where = machine(found["provenance"])
-        rows.append([line.what, told, where, f"`python benchmarks/{line.benchmark}.py`"])
+        rows.append([what, told, where, f"`python benchmarks/{benchmark}.py`"])
     return markdown_table(["what", "measured", "on", "command"], rows)
 
 
@@ -74,28 +66,25 @@ def _views(found: Found) -> str:
     )
 
 
-LINES = (
-    Line(
-        "a training step, ResNet-50 at 384×192, input included", "training_step",
-        "{ratio:.1f} times as fast as the release's recipe written plainly, "
-        "{achieved_share_of_ceiling:.0%} of the device's matrix-product ceiling",
-    ),
-    Line(
-        "a training step of the quick study, ResNet-18 at 64×32", "small_maps",
-        "{ratio:.1f} times as fast as with the device's own convolutions in layers 3 and 4",
-    ),
-    Line("embedding at 384×192", "embedding",
-         "{ratio:.1f} times as fast, in {precision}, as the plain form"),
-    Line("the four views of a batch", "input_pipeline", _views),
-    Line("packing 384×192 JPEGs and smaller", "packing", _packing),
-    Line("ten SYSU-MM01 trials, 3,803 × 301", "ranking",
-         "{ratio:.0f} times as fast as a loop over queries"),
-    Line("1,000 queries in a million gallery features", "large_gallery",
-         "{ratio:.1f} times the bare product's time, {peak_gib:.2f} GiB beyond the features"),
-    Line("re-ranking 4,000 + 4,000 features", "rerank",
-         "{ratio:.1f} times as fast as the dense definition"),
-    Line("training killed at random moments and resumed", "kill_and_resume",
-         "{identical} of {killed} endings identical to the byte"),
-    Line("two processes against one, ten steps", "two_processes",
-         "weights within {float64[weights]:.0e}"),
+LINES: tuple[tuple[str, str, str | Callable[[Found], str]], ...] = (
+    ("a training step, ResNet-50 at 384×192, input included", "training_step",
+     "{ratio:.1f} times as fast as the release's recipe written plainly, "
+     "{achieved_share_of_ceiling:.0%} of the device's matrix-product ceiling"),
+    ("a training step of the quick study, ResNet-18 at 64×32", "small_maps",
+     "{ratio:.1f} times as fast as with the device's own convolutions in layers 3 and 4"),
+    ("embedding at 384×192", "embedding",
+     "{ratio:.1f} times as fast, in {precision}, as the plain form"),
+    ("the four views of a batch", "input_pipeline", _views),
+    ("packing 384×192 JPEGs and smaller", "packing", _packing),
+    ("ten SYSU-MM01 trials, 3,803 × 301", "ranking",
+     "{ratio:.0f} times as fast as a loop over queries"),
+    ("1,000 queries in a million gallery features", "large_gallery",
+     "{ratio:.1f} times the bare product's time, {peak_gib:.2f} GiB beyond the features"),
+    ("re-ranking 4,000 + 4,000 features", "rerank",
+     "{ratio:.1f} times as fast as the dense definition"),
+    ("training killed at random moments and resumed", "kill_and_resume",
+     "{identical} of {killed} endings identical to the byte"),
+    ("two processes against one, ten steps", "two_processes",
+     "weights within {float64[weights]:.0e}"),
 )  # fmt: skip
+"""What is measured, by which benchmark, and how its figures are told: a form, or a function."""

@@ -8,7 +8,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,10 +19,10 @@ _COLOURS = {"better": PALETTE[2], "worse": PALETTE[3]}
 MARKERS = "os^Dv<>P"
 
 
-def means_figure(experiment: Experiment, title: str, metric: str = "mAP") -> Figure:
+def means_figure(experiment: Experiment, title: str) -> Figure:
     """Every variant's mean with its 95 % interval, and a small tick a seed."""
-    rows, seeds = experiment.rows(metric), experiment.seeds(metric)
-    figure, axis = _list(rows["label"], title, f"{metric}, %: mean, 95 % interval, seeds")
+    rows, seeds = experiment.rows(), experiment.seeds()
+    figure, axis = _list(rows["label"], title, "mAP, %: mean, 95 % interval, seeds")
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
     for place, (variant, row) in enumerate(rows.iterrows()):
@@ -50,60 +49,35 @@ def differences_figure(experiment: Experiment, rows: pd.DataFrame, title: str) -
     return figure
 
 
-def curve_figure(
+def curves_figure(
     experiment: Experiment,
-    places: Mapping[str, float],
+    lines: Mapping[str, pd.DataFrame],
     xlabel: str,
     title: str,
     scale: str = "linear",
+    **how: float,
 ) -> Figure:
-    """mAP against a number that stands behind each variant, with intervals.
+    """mAP with intervals over a number that is the index of each line's `Experiment.rows`.
 
-    The scale is "linear", or "symlog" where numbers span decades and zero is among them.
+    ``scale`` is matplotlib's, ``how`` what it takes. Intervals stand side by side.
     """
-    near_zero = {"linthresh": 0.01} if scale == "symlog" else {}
-    figure, axis = _plane(xlabel, title, places.values(), scale, **near_zero)
+    figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
+    axis.set_xscale(scale, **how)
+    if ticks := sorted({x for rows in lines.values() for x in rows.index}):
+        axis.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axis.minorticks_off()
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
-    _line(axis, list(places.values()), experiment.rows().loc[list(places)], 0, "")
-    return figure
-
-
-def curves_figure(
-    experiment: Experiment,
-    curves: Mapping[str, Mapping[str, float]],
-    xlabel: str,
-    title: str,
-    names: Sequence[str],
-) -> Figure:
-    """`curve_figure` with a line for each family of variants, over a logarithmic axis."""
-    ticks = {x for places in curves.values() for x in places.values()}
-    figure, axis = _plane(xlabel, title, ticks, "log", base=2)
-    if not experiment.measured:
-        return _not_run(figure, axis, experiment)
-    rows = experiment.rows()
-    for number, (places, name) in enumerate(zip(curves.values(), names, strict=True)):
-        shifted = [x * 1.03 ** (number - 1) for x in places.values()]  # intervals side by side
-        _line(axis, shifted, rows.loc[list(places)], number, name)
-    axis.legend()
-    return figure
-
-
-def knob_figure(
-    experiment: Experiment, places: Mapping[str, float], xlabel: str, title: str
-) -> Figure:
-    """mAP of every variant against a number that stands behind each dataset, with intervals."""
-    figure, axis = _plane(xlabel, title, places.values())
-    if not experiment.measured:
-        return _not_run(figure, axis, experiment)
-    if not places:
-        return _said(figure, axis, "none of these datasets is in this study")
-    tables = [experiment.rows(dataset=name) for name in places]
-    for number, variant in enumerate(experiment.study.variants):
-        rows = pd.DataFrame([table.loc[variant] for table in tables])
-        shifted = [x + 0.004 * (number - 1) for x in places.values()]  # intervals side by side
-        _line(axis, shifted, rows, number, experiment.label(variant))
-    axis.legend(title="stems")
+    if not ticks:
+        return _said(figure, axis, "nothing of this is in the study")
+    for number, (name, rows) in enumerate(lines.items()):
+        beside = number - (len(lines) - 1) / 2
+        wide = 0.01 * beside * (ticks[-1] - ticks[0])
+        x = [place * 1.03**beside if scale == "log" else place + wide for place in rows.index]
+        _line(axis, x, rows, number, name)
+    if len(lines) > 1:
+        axis.legend()
     return figure
 
 
@@ -122,7 +96,7 @@ def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figu
             continue
         for place, variant in enumerate(rows.index):
             x, label = [float(costs.loc[variant, column])], experiment.label(variant)
-            _line(axis, x, rows.loc[[variant]], place, label, line="")
+            _line(axis, x, rows.loc[[variant]], place, label, ls="")
         best = unbeaten(costs[column], rows["mean"])
         steps = costs.loc[best, column], rows.loc[best, "mean"]
         axis.step(*steps, "--", where="post", color="0.4", lw=1)
@@ -142,32 +116,14 @@ def unbeaten(cost: pd.Series, accuracy: pd.Series) -> list[str]:
     return [str(name) for name in by_cost.index[by_cost["accuracy"] > before]]
 
 
-def probes_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Heat map of what (rows) probes read from which features, 0 at chance and 1 always right."""
-    size = 1.8 + 1.25 * max(3, len(table.columns)), 1.2 + 0.36 * max(4, len(table))
-    figure, axis = plt.subplots(figsize=size, layout="constrained")
-    figure.suptitle(title, fontsize=12)
-    axis.grid(visible=False)
-    if table.empty:
-        axis.set(xticks=[], yticks=[])
-        return _said(figure, axis, "not measured here")
-    values = table.astype(float).set_axis([str(c).replace(" ", "\n") for c in table], axis=1)
-    unit = {"label": "balanced accuracy above chance"}
-    sns.heatmap(
-        values, vmin=0, vmax=1, cmap="cividis", annot=True, fmt=".2f", cbar_kws=unit, ax=axis
-    )
-    axis.tick_params(rotation=0)
-    return figure
-
-
 def _line(
-    axis: Axes, x: Sequence[float], rows: pd.DataFrame, number: int, label: str, line: str = "-"
+    axis: Axes, x: Sequence[float], rows: pd.DataFrame, number: int, label: str, **how: Any
 ) -> None:
     means = rows["mean"].to_numpy(float)
     spread = [means - rows["low"].to_numpy(float), rows["high"].to_numpy(float) - means]
     axis.errorbar(
-        x, means, spread, color=PALETTE[number % len(PALETTE)], ls=line, capsize=3, label=label,
-        marker=MARKERS[number % len(MARKERS)], mec="0.25",
+        x, means, spread, color=PALETTE[number % len(PALETTE)], capsize=3, label=label,
+        marker=MARKERS[number % len(MARKERS)], mec="0.25", **how,
     )  # fmt: skip
 
 
@@ -185,17 +141,6 @@ def _interval(axis: Axes, y: float, span: Iterable[Any], colour: str, face: str)
     mean, low, high = (float(value) for value in span)
     axis.plot([low, high], [y, y], color=colour, lw=2)
     axis.plot(mean, y, "o", color=colour, mfc=face, ms=7)
-
-
-def _plane(
-    xlabel: str, title: str, ticks: Collection[float], scale: str = "linear", **how: float
-) -> tuple[Figure, Axes]:
-    figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
-    axis.set_xscale(scale, **how)
-    axis.set_xticks(sorted(ticks), [f"{x:g}" for x in sorted(ticks)])
-    axis.minorticks_off()
-    return figure, axis
 
 
 def _not_run(figure: Figure, axis: Axes, experiment: Experiment) -> Figure:

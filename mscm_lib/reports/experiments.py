@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -17,7 +17,6 @@ from mscm_lib.study.comparison import (
     CONTRASTS,
     Gate,
     benchmark_of,
-    compare_gaps,
     compare_pairs,
     compare_variants,
 )
@@ -31,7 +30,9 @@ _COMPARISON = [
 _RUNS = ["dataset", "variant", "seed", "mean_ap", "rank1"]
 CONTRASTED = {*chain(*CONTRASTS.values())}
 """The variants of all contrasts."""
+Metric = Literal["mAP", "R1"]
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
+"""A measure's column in ``identities.csv``, and in ``metrics.csv``, which has a row a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,6 @@ class Experiment:
         placed = self.study.variants_of and self.study.data_of
         return read_experiment(name, self.study.data_of if placed else "")
 
-    def among(self, places: Mapping[str, float]) -> dict[str, float]:
-        """The part of ``places`` whose keys are datasets or variants of this study."""
-        known = {*self.study.data, *map(benchmark_of, self.study.data), *self.study.variants}
-        return {name: place for name, place in places.items() if name in known}
-
     def about(self) -> str:
         """What was asked of which networks, on what, and by which machine: a list in Markdown."""
         run = self.study.config(next(self.study.runs()))
@@ -106,32 +102,31 @@ class Experiment:
             facts["commit"] = ", ".join(sorted({each["commit"][:12] for each in records}))
         return "\n".join(f"- {name}: {text}" for name, text in facts.items())
 
-    def rows(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
+    def rows(self, metric: Metric = "mAP", dataset: str = "") -> pd.DataFrame:
         """The variants' figures in percent, in the study's order, by variant.
 
-        Of the first dataset and its first search by default, by "mAP" or "R1". Columns: label, and
-        those of `mscm_lib.study.comparison.compare_variants`.
+        Of the first search on a dataset, the first by default. Columns: label, and those of
+        `mscm_lib.study.comparison.compare_variants`.
 
         Raises:
-            ConfigError: no such measure, dataset or search among the results.
+            ConfigError: no such dataset among the results.
         """
-        table = self._of(self.comparison, dataset, search)
-        self._column(metric)  # refuses one that there is not
-        table = table[table["metric"] == metric]
-        table = table.set_index("variant").reindex(
-            [v for v in self.study.variants if not self.measured or v in set(table["variant"])]
+        table = self._of(self.comparison, dataset)
+        table = table[table["metric"] == metric].set_index("variant")
+        table = table.reindex(
+            [v for v in self.study.variants if not self.measured or v in table.index]
         )
         return self._named(table.drop(columns=["dataset", "search", "scoring", "metric"]))
 
-    def against(self, reference: str, metric: str = "mAP") -> pd.DataFrame:
+    def against(self, reference: str) -> pd.DataFrame:
         """`rows` with another reference: other pairs, each with the interval it has anywhere."""
         if not self.measured:
-            return self.rows(metric)
-        people, column = self._of(self.identities, "", ""), self._column(metric)
-        found = compare_variants(people, reference, column, gate=self.gate())
+            return self.rows()
+        people = self._of(self.identities)
+        found = compare_variants(people, reference, gate=self.gate())
         return self._named(found.set_index("variant").reindex(self.study.variants))
 
-    def contrasts(self, metric: str = "mAP", world: str = "") -> pd.DataFrame:
+    def contrasts(self, metric: Metric = "mAP", world: str = "") -> pd.DataFrame:
         """The contrasts stated in advance whose variants this study has, by their names.
 
         They are one family, apart from the study's other pairs. Of one ``world``, a dataset, they
@@ -141,73 +136,50 @@ class Experiment:
         known = {name: p for name, p in CONTRASTS.items() if {*p} <= {*self.study.variants}}
         if not self.measured:
             return self.rows(metric).iloc[:0].reindex([*known]).assign(label=[*known])
-        people = self._of(self.identities, world, "")
+        people = self._of(self.identities, world)
         people = people[people["dataset"] == world] if world else people
-        gate = self.gate(world)
-        found = compare_pairs(people, known.values(), self._column(metric), gate=gate)
+        figure, _ = _MEASURES[metric]
+        found = compare_pairs(people, known.values(), figure, gate=self.gate(world))
         found.insert(0, "label", [*known])
         return found.set_index("label", drop=False)
 
-    def gate(self, dataset: str = "", search: str = "") -> Gate:
+    def gate(self, dataset: str = "") -> Gate:
         """Floor, reference network and training accuracies, which verdicts depend on."""
-        people = self._of(self.identities, dataset, search)[["dataset", "search", "scoring"]]
-        dataset, search, scoring = people.astype(object).fillna("").iloc[0]
+        people = self._of(self.identities, dataset)[["dataset", "search", "scoring"]]
+        place = people.astype(object).fillna("").iloc[0]
         histories = read_table(self.study.name, "histories")
-        return Gate.of(self.metrics, histories, self.study.reference, dataset, search, scoring)
-
-    def gaps(self, here: str, there: str, metric: str = "mAP") -> pd.DataFrame:
-        """How much each variant gains on the reference from dataset ``there`` to dataset ``here``.
-
-        Columns label, seeds, difference, difference_low, difference_high, verdict; see
-        `mscm_lib.study.comparison.compare_gaps`. Without figures where the study is not of both.
-        """
-        known = {*self.study.data, *map(benchmark_of, self.study.data)}
-        if not self.measured or not {here, there} <= known:
-            return self.rows(metric).assign(difference=float("nan"))
-        first, second = (self._of(self.identities, name, "") for name in (here, there))
-        column, gates = self._column(metric), [self.gate(name) for name in (here, there)]
-        found = compare_gaps(first, second, self.study.reference, column, gates=gates)
-        return self._named(found.set_index("variant"))
+        return Gate.of(self.metrics, histories, self.study.reference, *place)
 
     def _named(self, table: pd.DataFrame) -> pd.DataFrame:
         table.insert(0, "label", [self.label(str(name)) for name in table.index])
         return table
 
-    def seeds(self, metric: str = "mAP", dataset: str = "", search: str = "") -> pd.DataFrame:
+    def seeds(self, metric: Metric = "mAP") -> pd.DataFrame:
         """Each run's figure in percent: columns dataset, variant, label, seed, value."""
-        table = self._of(self.metrics, dataset, search)
+        table = self._of(self.metrics)
         if self.measured:
             table = table[table["reported"] & (table["kind"] == "trained")]
         found = table[["dataset", "variant", "seed"]].copy()
         found.insert(2, "label", [self.label(str(name)) for name in found["variant"]])
-        return found.assign(value=100 * table[self._column(metric, run=True)].astype(float))
+        _, figure = _MEASURES[metric]
+        return found.assign(value=100 * table[figure].astype(float))
 
-    def histories(self, dataset: str = "") -> pd.DataFrame:
-        """Every epoch of every run on a dataset (the first by default), with a column label."""
+    def histories(self) -> pd.DataFrame:
+        """Every epoch of every run on the first dataset, with a column label."""
         columns = ["dataset", "variant", "epoch", "accuracy"]
         table = read_table(self.study.name, "histories", columns)
-        table = table[table["dataset"] == (dataset or self.dataset)]
+        table = table[table["dataset"] == self.dataset]
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
-    def _of(self, table: pd.DataFrame, dataset: str, search: str) -> pd.DataFrame:
-        """Rows of one search on a dataset, or on all worlds of its benchmark."""
+    def _of(self, table: pd.DataFrame, dataset: str = "") -> pd.DataFrame:
+        """Rows of the first search on a dataset, or on all worlds of its benchmark."""
         if not self.measured:
             return table
-        benchmark = benchmark_of(dataset or self.dataset)
-        for column, wanted in (("dataset", benchmark), ("search", search)):
-            own = table[column].map(benchmark_of) if column == "dataset" else table[column]
-            known = list(dict.fromkeys(own))
-            if wanted and wanted not in known:
-                raise ConfigError(unknown_key(column, wanted, known))
-            table = table[own == (wanted or known[0])]
-        return table
-
-    @staticmethod
-    def _column(metric: str, run: bool = False) -> str:
-        """A measure's column in ``identities.csv``, or in ``metrics.csv``, which has a row a run."""
-        if metric not in _MEASURES:
-            raise ConfigError(unknown_key("metric", metric, list(_MEASURES)))
-        return _MEASURES[metric][run]
+        own, wanted = table["dataset"].map(benchmark_of), benchmark_of(dataset or self.dataset)
+        if wanted not in (known := list(dict.fromkeys(own))):
+            raise ConfigError(unknown_key("dataset", wanted, known))
+        table = table[own == wanted]
+        return table[table["search"] == table["search"].iloc[0]]
 
 
 def read_experiment(name: str, on: str = "") -> Experiment:
@@ -223,6 +195,14 @@ def read_experiment(name: str, on: str = "") -> Experiment:
     path = resolve(f"results/{study.name}/tables/provenance.json")
     records = read_json(path) if len(comparison) else {}
     return Experiment(study, comparison, identities, metrics, records)
+
+
+def read_measured(name: str) -> Experiment:
+    """`read_experiment` of a study that has been run here; else a `DataError` with the command."""
+    experiment = read_experiment(name)
+    if not experiment.measured:
+        raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
+    return experiment
 
 
 def read_table(study: str, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -251,13 +231,6 @@ _COSTS = {
     "latency_ms_batch_1": "latency of one image, ms",
     "activations_MiB_per_sample": "activations, MiB a sample",
 }
-
-
-def in_words(rows: pd.DataFrame) -> str:
-    """Each difference as a sentence in Markdown; the verdicts are those of the intervals."""
-    told = rows.dropna(subset=["difference"]).itertuples()
-    lines = [f"- **{row.label}**: {span(row, ' points')}, {row.verdict}" for row in told]
-    return "\n".join(lines) or "*Not measured here.*"
 
 
 def span(row: Any, unit: str = "") -> str:

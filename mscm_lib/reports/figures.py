@@ -9,11 +9,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from mscm_lib.errors import DataError
 from mscm_lib.files import atomic_path, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.experiment_figures import differences_figure
-from mscm_lib.reports.experiments import read_experiment, read_table
+from mscm_lib.reports.experiments import read_measured, read_table
 from mscm_lib.reports.style import use_style
 from mscm_lib.study.settings import Study
 
@@ -27,9 +26,7 @@ def write_figures(name: str) -> None:
         ConfigError: there is no study of that name.
         DataError: the tables are not there.
     """
-    experiment = read_experiment(name)
-    if not experiment.measured:
-        raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
+    experiment = read_measured(name)
     use_style()
     with atomic_path(resolve(f"results/{name}/figures")) as folder:
         folder.mkdir()

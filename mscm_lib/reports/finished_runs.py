@@ -68,10 +68,8 @@ def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, Finishe
     The study's network stands beside its reference variant, or beside another seed; where it has one
     run only, beside that run's own pooled feature.
 
-    Args:
-        study: its name.
-        people: where its runs are not here: generated identities, to train on and to search.
-        epochs: of those trainings.
+    Where its runs are not here, the small ones have ``people`` generated identities to train on and
+    as many to search, and ``epochs``.
 
     Raises:
         ConfigError: no such study.
@@ -134,17 +132,13 @@ def stand_in_config(variant: str, people: int, epochs: int, world: int = 0) -> R
 def _stand_in(variant: str, people: int, epochs: int, world: int = 0) -> FinishedRun:
     """A run of seconds, kept below ``build/`` while the code is the same."""
     config = stand_in_config(variant, people, epochs, world)
-    folder = Path(config.data_folder) / f"run-{training_digest(config)}"
+    described = json.dumps([config.as_dict(), of_training(config)], sort_keys=True)
+    digest = hashlib.sha256(described.encode()).hexdigest()[:12]
+    folder = Path(config.data_folder) / f"run-{digest}"
     if not (folder / "evaluation/metrics.json").is_file():
         trained = train(config, folder, log=lambda line: None)
         evaluate_run(config, trained.weights, folder / "evaluation", progress=False)
     return _read(f"{variant}, stand-in", config, folder, folder / "evaluation", stand_in=True)
-
-
-def training_digest(config: RunConfig, images: str = "") -> str:
-    """What a training made for a page is kept by: parameters, code, and the images' fingerprint."""
-    described = json.dumps([config.as_dict(), images, of_training(config)], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()[:12]
 
 
 def _read(

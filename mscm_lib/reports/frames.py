@@ -85,8 +85,7 @@ def slider(
 
     Args:
         frames: WebP pictures of one size, as `frame` makes them.
-        labels: what each shows, read out and written below it.
-        title: of the whole, for readers who cannot see it.
+        labels: what each shows, read out and written below it; ``title`` is of the whole.
         milliseconds: from frame to frame when played.
 
     Raises:
@@ -100,22 +99,11 @@ def slider(
     ((width, height),) = sizes
     encoded = [base64.b64encode(each).decode() for each in frames]
     digest = hashlib.sha256("".join([title, *labels, *encoded]).encode()).hexdigest()
-    return HTML(
-        _PIECE.format(
-            name=f"frames-{digest[:12]}",
-            width=width,
-            height=height,
-            kind=_KIND,
-            first=_KIND + encoded[0],
-            title=html.escape(title),
-            label=html.escape(labels[0]),
-            last=len(frames) - 1,
-            frames=json.dumps(encoded),
-            labels=_script([*labels]),
-            said=_script(title),
-            pause=milliseconds,
-        )
-    )
+    words = {"title": html.escape(title), "label": html.escape(labels[0])}
+    held = {"frames": json.dumps(encoded), "labels": _script([*labels]), "said": _script(title)}
+    size = {"width": width, "height": height, "last": len(frames) - 1, "pause": milliseconds}
+    place = {"name": f"frames-{digest[:12]}", "kind": _KIND, "first": _KIND + encoded[0]}
+    return HTML(_PIECE.format(**words, **held, **size, **place))
 
 
 def _script(value: object) -> str:

@@ -61,25 +61,16 @@ def measured(results: Path | str = "results") -> Measured:
     Raises:
         DataError: a study's tables are not all there, or not of one make.
     """
-    rows: list[dict[str, Any]] = []
-    left_out: list[dict[str, Any]] = []
-    histories = []
-    for path in sorted(resolve(results).glob("*/tables/summary.csv")):
-        tables = _Tables.read(path.parent)
-        for row in tables.rows():
-            reason = row.pop("reason")
-            if reason:
-                left_out.append({key: row.get(key, "") for key in LEFT_OUT} | {"reason": reason})
-            else:
-                rows.append(row)
-        histories.append(tables.histories([row for row in rows if row["study"] == tables.study]))
-    none = pd.DataFrame(columns=["study", *RUN])
+    studies = [
+        _Tables.read(p.parent) for p in sorted(resolve(results).glob("*/tables/summary.csv"))
+    ]
+    found = pd.DataFrame([row for each in studies for row in each.rows()], columns=[*ROW, "reason"])
+    rows = found[found["reason"] == ""][ROW].reset_index(drop=True)
+    histories = [each.histories(rows[rows["study"] == each.study]) for each in studies]
     gathered = [table for table in histories if len(table)]
-    return Measured(
-        pd.DataFrame(rows, columns=ROW),
-        pd.DataFrame(left_out, columns=LEFT_OUT),
-        pd.concat(gathered, ignore_index=True) if gathered else none,
-    )
+    none = pd.DataFrame(columns=["study", *RUN])
+    left_out = found[found["reason"] != ""][LEFT_OUT].reset_index(drop=True)
+    return Measured(rows, left_out, pd.concat(gathered, ignore_index=True) if gathered else none)
 
 
 @dataclass(frozen=True)
@@ -106,37 +97,36 @@ class _Tables:
         reported = self.metrics[self.metrics["reported"] & (self.metrics["kind"] == "trained")]
         for _, row in self.summary.iterrows():
             search, _, scoring = str(row["search"]).partition(", ")
-            runs = _where(reported, row["dataset"], row["network"], search, scoring)
-            if len(runs):  # else a reference ranking, which no network was trained for
-                yield self._row(row, search, scoring, runs)
+            network = row["dataset"], row["network"]
+            runs = _where(reported, *network, search, scoring)
+            if runs.empty:  # a reference ranking, which no network was trained for
+                continue
+            records = [each for each in self.provenance.values() if _trained(each) == network]
+            if not records:
+                raise DataError(
+                    f"{self.folder}/provenance.json: nothing about {row['network']} on "
+                    f"{row['dataset']}; write its tables anew with: mscm tables {self.study}"
+                )
+            dataset = self._reader(row["dataset"])
+            found = {key: row[key] for key in ROW if key in row} | {
+                "study": self.study,
+                "dataset": dataset,
+                "search": search,
+                "scoring": scoring,
+                "draw": _joined(runs["draw"]),
+                "galleries": int(runs["gallery_trials"].max()),
+                "epoch kept": _joined(record["selection"] for record in records),
+                "machine": _joined(machine(record) for record in records),
+                "commit": _joined(record["commit"][:9] for record in records),
+                "reason": _reason(dataset, search, records, runs),
+            }
+            for _, interval in _where(self.intervals, *network, search, scoring).iterrows():
+                found |= {f"{interval['metric']} {end}": interval[end] for end in ("low", "high")}
+            yield found
 
-    def _row(self, row: pd.Series, search: str, scoring: str, runs: pd.DataFrame) -> dict[str, Any]:
-        place = row["dataset"], row["network"]
-        records = [each for each in self.provenance.values() if _trained(each) == place]
-        if not records:
-            raise DataError(
-                f"{self.folder}/provenance.json: nothing about {row['network']} on "
-                f"{row['dataset']}; write its tables anew with: mscm tables {self.study}"
-            )
-        dataset = self._reader(row["dataset"])
-        found = {key: row[key] for key in ROW if key in row} | {
-            "study": self.study,
-            "dataset": dataset,
-            "search": search,
-            "scoring": scoring,
-            "draw": _joined(runs["draw"]),
-            "galleries": int(runs["gallery_trials"].max()),
-            "epoch kept": _joined(record["selection"] for record in records),
-            "machine": _joined(machine(record) for record in records),
-            "commit": _joined(record["commit"][:9] for record in records),
-        }
-        for _, interval in _where(self.intervals, *place, search, scoring).iterrows():
-            found |= {f"{interval['metric']} {end}": interval[end] for end in ("low", "high")}
-        return found | {"reason": _reason(dataset, search, records, runs)}
-
-    def histories(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    def histories(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The trainings of ``rows``."""
-        wanted = {(row["dataset"], row["network"]) for row in rows}
+        wanted = {*zip(rows["dataset"], rows["network"], strict=True)}
         if not wanted:
             return pd.DataFrame()
         table = _table(self.folder / "histories.csv")
@@ -172,13 +162,11 @@ def _reason(
         return "trained without the people held out for validation; figures in print use all"
     trained = {record["identities"] for record in records}
     if trained != {TRAINED_ON[dataset]}:
-        told = " or ".join(map(str, sorted(trained)))
-        return f"trained on {told} people; {title} has {TRAINED_ON[dataset]}"
+        return f"trained on {_either(trained)} people; {title} has {TRAINED_ON[dataset]}"
     wanted = VALID_QUERIES.get((dataset, search))
     valid = set(runs["valid_queries"])
     if wanted and valid != {wanted}:
-        told = " or ".join(map(str, sorted(valid)))
-        return f"{told} valid queries; {title} has {wanted} in this search"
+        return f"{_either(valid)} valid queries; {title} has {wanted} in this search"
     if set(runs["shots"]) != {1}:
         return "multi-shot galleries; figures in print are single-shot"
     return ""
@@ -187,6 +175,10 @@ def _reason(
 def _where(table: pd.DataFrame, *place: str) -> pd.DataFrame:
     """The rows of a dataset, variant, search and scoring."""
     return table[(table[["dataset", "variant", "search", "scoring"]] == list(place)).all(axis=1)]
+
+
+def _either(values: set[int]) -> str:
+    return " or ".join(map(str, sorted(values)))
 
 
 def _joined(values: Any) -> str:

@@ -11,10 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from mscm_lib.config import RunConfig, unknown_key
+from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.reports.measured import Measured
-from mscm_lib.reports.paper_tables import NOT_RUN, SHOWN
 from mscm_lib.reports.published import (
     ASPECTS,
     DATASETS,
@@ -29,7 +28,7 @@ from mscm_lib.study.settings import Study
 from mscm_lib.study.tables import LABELS
 
 CLAIM, AGAIN, HERE, OWN = "in print", "run again by others", "run here", "this study"
-NOT_STATED = "not stated"
+NOT_STATED, NOT_RUN = "not stated", "not run here"
 SAME = "same protocol"
 
 
@@ -81,27 +80,21 @@ def peers_table(study: Study, found: Measured, search: str = "", scoring: str = 
         raise ConfigError(unknown_key("search", f"{search}, {scoring}".strip(", "), [
             ", ".join(filter(None, column)) for column in columns]))  # fmt: skip
     scoring = scoring or ways[0]
-    own = own_protocol(study, dataset, scoring)
-    theirs = [*_in_print(dataset, methods, search), *_again(dataset, methods, search)]
-    theirs.sort(key=lambda row: methods.index(row["method"]))  # a claim, then whoever ran it again
-    rows = [*theirs, *_here(study, dataset, found, search, own)]
+    own = _protocol(study, study.reference, dataset, scoring)
+    rows = [*_others(dataset, methods, search), *_here(study, dataset, found, search, own)]
     table = pd.DataFrame(rows, columns=["method", "whose", "R1", "mAP", *ASPECTS])
-    table[SAME] = [same_protocol(row, own) for row in rows]
+    table[SAME] = [_same(row, own) for row in rows]
     return table.replace({"scoring": {"": "one way"}}).set_index(["method", "whose"])
 
 
-def own_protocol(study: Study, dataset: str, scoring: str = "") -> dict[str, str]:
-    """The protocol that a study's reference variant is evaluated by, whether or not it has run."""
-    run = next(run for run in study.runs() if run.variant == study.reference)
-    return _protocol(study.config(run), dataset, len(study.trials), scoring)
-
-
-def _protocol(config: RunConfig, dataset: str, splits: int, scoring: str) -> dict[str, str]:
+def _protocol(study: Study, variant: str, dataset: str, scoring: str) -> dict[str, str]:
+    """The protocol that a study's variant is evaluated by, whether or not it has run."""
+    config = study.config(next(run for run in study.runs() if run.variant == variant))
     whole = dataset == "regdb"  # whose gallery is not drawn; its splits are counted instead
     return {
         "scoring": scoring,
         "draw": "whole" if whole else config.draw,
-        "galleries": str(splits if whole else config.gallery_trials),
+        "galleries": str(len(study.trials) if whole else config.gallery_trials),
         "feature": config.feature,
         "flip": _word(config.flip),
         "re-ranked": _word(config.rerank),
@@ -109,8 +102,7 @@ def _protocol(config: RunConfig, dataset: str, splits: int, scoring: str) -> dic
     }
 
 
-def same_protocol(row: Mapping[str, Any], own: Mapping[str, str]) -> str:
-    """Whether a row's `ASPECTS` are those of ``own``; see `peers_table`."""
+def _same(row: Mapping[str, Any], own: Mapping[str, str]) -> str:
     differing = [a for a in ASPECTS if row[a] not in (own[a], NOT_STATED)]
     unknown = [a for a in ASPECTS if row[a] == NOT_STATED]
     if differing:
@@ -118,47 +110,30 @@ def same_protocol(row: Mapping[str, Any], own: Mapping[str, str]) -> str:
     return f"not stated: {', '.join(unknown)}" if unknown else "yes"
 
 
-def _stated(method: str, dataset: str) -> dict[str, str]:
-    """What is known of how a method's figures in print were made."""
-    table = protocols()
-    table = table[(table["dataset"] == dataset) & table["method"].isin(("*", method))]
-    known = dict(zip(table["aspect"], table["value"], strict=True))  # a method's own come last
-    return {aspect: known.get(aspect, NOT_STATED) for aspect in ASPECTS}
-
-
-def _in_print(dataset: str, methods: list[str], search: str) -> list[dict[str, Any]]:
-    figures = published_figures()
-    marks = figures["origin"].map(ORIGINS)
-    figures = figures.assign(text=(figures["printed"] + " " + marks).str.rstrip())
-    return _rows(figures, dataset, methods, search, CLAIM)
-
-
-def _again(dataset: str, methods: list[str], search: str) -> list[dict[str, Any]]:
-    figures = replications().assign(text=lambda t: t["value"].map("{:.2f}".format))
-    rows = []
-    for _, each in figures.groupby("source", sort=False):
-        rows += _rows(each, dataset, methods, search, AGAIN)
-    for row in rows:  # who ran it again may have evaluated it otherwise
-        row |= {aspect: NOT_STATED for aspect in ASPECTS if aspect != "scoring"}
-    return rows
-
-
-def _rows(
-    figures: pd.DataFrame, dataset: str, methods: list[str], search: str, whose: str
-) -> list[dict[str, Any]]:
-    """A row a method and scoring, of ``figures`` with a ``text``."""
+def _others(dataset: str, methods: list[str], search: str) -> list[dict[str, Any]]:
+    """A row a method and scoring in print, each followed by those of whoever ran it again."""
+    claims, again = published_figures(), replications()
+    marked = (claims["printed"] + " " + claims["origin"].map(ORIGINS)).str.rstrip()
+    claims = claims.assign(whose=CLAIM, source="", text=marked)
+    again = again.assign(whose=AGAIN, text=again["value"].map("{:.2f}".format))
+    figures = pd.concat([claims, again])
     figures = figures[(figures["dataset"] == dataset) & figures["method"].isin(methods)]
-    figures = figures[figures["search"].isin((search, UNSTATED)) & figures["metric"].isin(SHOWN)]
+    figures = figures[figures["search"].isin((search, UNSTATED))]
+    figures = figures[figures["metric"].isin(("rank1", "mean_ap"))]
+    made = protocols()
+    made = made[made["dataset"] == dataset]
     rows = []
-    for (method, where, scoring), cell in figures.groupby(
-        ["method", "search", "scoring"], sort=False
-    ):
+    kinds = ["method", "whose", "source", "search", "scoring"]
+    for (method, whose, _, where, scoring), cell in figures.groupby(kinds, sort=False):
         texts = dict(zip(cell["metric"].map(LABELS), cell["text"], strict=True))
-        told = NOT_STATED if UNSTATED in (where, scoring) else scoring
-        row = {"method": method, "whose": whose, "R1": texts.get("R1", "–")}
-        row |= {"mAP": texts.get("mAP", "–"), **_stated(str(method), dataset), "scoring": told}
-        rows.append(row)
-    return rows
+        known = made[made["method"].isin(("*", method))]  # a method's own come last
+        stated = dict(zip(known["aspect"], known["value"], strict=True))
+        if whose == AGAIN:  # who may have evaluated it otherwise
+            stated = {}
+        stated["scoring"] = NOT_STATED if UNSTATED in (where, scoring) else scoring
+        row = {"method": method, "whose": whose, **{m: texts.get(m, "–") for m in ("R1", "mAP")}}
+        rows.append(row | {aspect: stated.get(aspect, NOT_STATED) for aspect in ASPECTS})
+    return sorted(rows, key=lambda row: methods.index(row["method"]))
 
 
 def _here(
@@ -167,10 +142,9 @@ def _here(
     """Finished runs on the dataset, the study's own last; a row for each of these that has none."""
     table = found.rows
     table = table[(table["dataset"] == dataset) & (table["search"] == search)]
+    table = table.sort_values("study", key=lambda names: names == study.name, kind="stable")
     rows = []
-    for _, each in table.sort_values(
-        "study", key=lambda s: s == study.name, kind="stable"
-    ).iterrows():
+    for _, each in table.iterrows():
         mine = each["study"] == study.name
         feature, *done = str(each["feature"]).split(", ")
         drawn = {"draw": str(each["draw"]), "galleries": str(each["galleries"])}
@@ -188,8 +162,7 @@ def _here(
     made = {row["method"] for row in rows if row["whose"] == OWN}
     for variant in study.variants:
         if variant not in made:
-            run = next(run for run in study.runs() if run.variant == variant)
-            told = _protocol(study.config(run), dataset, len(study.trials), own["scoring"])
+            told = _protocol(study, variant, dataset, own["scoring"])
             rows.append({"method": variant, "whose": OWN, "R1": NOT_RUN, "mAP": NOT_RUN, **told})
     return rows
 

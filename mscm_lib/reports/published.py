@@ -8,6 +8,7 @@ not found has no row.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -43,28 +44,19 @@ ASPECTS = ("scoring", "draw", "galleries", "feature", "flip", "re-ranked", "epoc
 """What has to be the same for two figures to be answers to one question."""
 KEY = ["method", "dataset", "search", "scoring", "metric"]
 COLUMNS = ["method", "year", *KEY[1:], "value", "origin", "source", "remark"]
-LOG_COLUMNS = ["epoch", "feature", "quantity", "value", "source", "remark"]
-PERCENT = (*METRICS, "accuracy")  # of the log's quantities
 
 
 def published_figures(path: Path | str = FIGURES) -> pd.DataFrame:
     """Every figure in print that is known here: single-shot, not re-ranked, in percent.
 
-    Returns:
-        A row a figure, in the file's order: method, year (NaN where unknown), dataset, search (which
-        names the direction where there are two), scoring ("" where there is one way), metric (as in
-        `mscm_lib.study.tables.METRICS`), value, origin (a key of `ORIGINS`), source, remark, and
-        printed (the value with the digits that it was printed with).
+    Columns: method, year (NaN where unknown), dataset, search (which names the direction), scoring
+    ("" where there is one way), metric (of `mscm_lib.study.tables.METRICS`), value, origin (of
+    `ORIGINS`), source, remark, and printed (the value with its digits).
 
     Raises:
         DataError: the file is missing, or a row, which is named, is not what it should be.
     """
-    table = _read(Path(path), COLUMNS)
-    for line, (_, row) in enumerate(table.iterrows(), 2):
-        _check_figure(row, f"{path}, line {line}")
-    if (repeated := table[table.duplicated(KEY)]).size:
-        first = ", ".join(repeated.iloc[0][KEY])
-        raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
+    table = _read(Path(path), COLUMNS, _check_figure, KEY)
     table["year"] = pd.to_numeric(table["year"])
     return table.assign(printed=table["value"]).astype({"value": float})
 
@@ -75,9 +67,7 @@ def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
     Columns: `KEY`, claim (NaN where `published_figures` has none), value (both in percent),
     difference in points, source, remark. Raises as `published_figures`.
     """
-    table = _read(Path(path), [*KEY, "value", "source", "remark"])
-    for line, (_, row) in enumerate(table.iterrows(), 2):
-        _check_place(row, f"{path}, line {line}")
+    table = _read(Path(path), [*KEY, "value", "source", "remark"], _check_place)
     claims = published_figures()[[*KEY, "value"]].rename(columns={"value": "claim"})
     table = table.astype({"value": float}).merge(claims, "left", KEY)
     table = table.assign(difference=table["value"] - table["claim"])
@@ -87,42 +77,20 @@ def replications(path: Path | str = REPLICATIONS) -> pd.DataFrame:
 def protocols(path: Path | str = PROTOCOLS) -> pd.DataFrame:
     """How figures in print were made, as far as that is known.
 
-    Returns:
-        A row a statement: method ("*": all on that dataset), dataset, aspect (scoring, draw, galleries,
-        feature, flip, re-ranked, epoch), value, source. What a method's code does is taken for what its
-        figures were made by. Rows of "*" come first.
-
-    Raises:
-        DataError: the file is missing, or a row is not what it should be; the message names it.
-    """
-    table = _read(Path(path), ["method", "dataset", "aspect", "value", "source"])
-    known = {*published_figures()["method"], "*"}
-    for line, row in table.iterrows():
-        where = f"{path}, line {int(str(line)) + 2}"
-        for key, names in (("dataset", DATASETS), ("aspect", ASPECTS), ("method", known)):
-            if row[key] not in names:
-                raise DataError(f"{where}: {unknown_key(key, row[key], list(names))}")
-    if (repeated := table[table.duplicated(["method", "dataset", "aspect"])]).size:
-        first = ", ".join(repeated.iloc[0][["method", "dataset", "aspect"]])
-        raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
-    return table.sort_values("method", key=lambda names: names != "*", kind="stable")
-
-
-def published_log(path: Path | str = LOG) -> pd.DataFrame:
-    """The authors' training log on SYSU-MM01: all-search, first gallery, a row a point.
-
-    Columns: epoch (from 0; NaN for what holds of the whole training), feature ("neck", "pooled" or
-    ""), quantity, value (measures and accuracy in percent), source, remark. Raises as
+    Columns: method ("*", which come first: all on that dataset), dataset, aspect (of `ASPECTS`),
+    value, source. What a method's code does is taken for what its figures were made by. Raises as
     `published_figures`.
     """
-    table = _read(Path(path), LOG_COLUMNS)
-    for line, (_, row) in enumerate(table.iterrows(), 2):
-        where = f"{path}, line {line}"
-        _check_value(row["value"], row["quantity"] in PERCENT, where)
-        if row["quantity"] in METRICS and not row["epoch"].isdigit():
-            raise DataError(f"{where}: {row['quantity']} needs its epoch, found {row['epoch']!r}")
-    table["epoch"] = pd.to_numeric(table["epoch"])
-    return table.astype({"value": float})
+    known = {"dataset": [*DATASETS], "aspect": [*ASPECTS]}
+    known["method"] = ["*", *published_figures()["method"].unique()]
+
+    def check(row: pd.Series, where: str) -> None:
+        for key, names in known.items():
+            _check_known(key, row, names, where)
+
+    key = ["method", "dataset", "aspect"]
+    table = _read(Path(path), [*key, "value", "source"], check, key)
+    return table.sort_values("method", key=lambda names: names != "*", kind="stable")
 
 
 def columns_of(dataset: str) -> list[tuple[str, str]]:
@@ -131,7 +99,10 @@ def columns_of(dataset: str) -> list[tuple[str, str]]:
     return [(s, scoring) for s in kind.searches for scoring in kind.scorings.get(s, ("",))]
 
 
-def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+def _read(
+    path: Path, columns: list[str], check: Callable[[pd.Series, str], None], key: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A table of texts, each row of which has a source and passes; ``key`` names it once."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; restore it with: git checkout {path.name}")
     try:
@@ -140,42 +111,44 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
         raise DataError(f"{path}: not readable as CSV: {error}") from error
     if list(table.columns) != columns:
         raise DataError(f"{path}: columns {list(table.columns)}; expected {columns}")
-    for line, source in enumerate(table["source"], 2):
-        if not source.strip():
-            raise DataError(f"{path}, line {line}: no source; say where the figure was found")
+    for line, (_, row) in enumerate(table.iterrows(), 2):
+        where = f"{path}, line {line}"
+        if not row["source"].strip():
+            raise DataError(f"{where}: no source; say where the figure was found")
+        check(row, where)
+    if key and (repeated := table[table.duplicated(key)]).size:
+        first = ", ".join(repeated.iloc[0][[*key]])
+        raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
     return table
+
+
+def _check_known(key: str, row: pd.Series, names: Iterable[str], where: str) -> None:
+    if row[key] not in (known := list(names)):
+        raise DataError(f"{where}: {unknown_key(key, row[key], known)}")
 
 
 def _check_figure(row: pd.Series, where: str) -> None:
     _check_place(row, where)
-    if row["origin"] not in ORIGINS:
-        raise DataError(f"{where}: {unknown_key('origin', row['origin'], list(ORIGINS))}")
+    _check_known("origin", row, ORIGINS, where)
     if not row["method"].strip() or not (row["year"].isdigit() or row["year"] == ""):
         raise DataError(f"{where}: expected a method and its year, found {row['method']!r}")
 
 
 def _check_place(row: pd.Series, where: str) -> None:
     """Dataset, search, scoring, metric and value."""
-    for key, names in (("dataset", list(DATASETS)), ("metric", list(METRICS))):
-        if row[key] not in names:
-            raise DataError(f"{where}: {unknown_key(key, row[key], names)}")
+    _check_known("dataset", row, DATASETS, where)
+    _check_known("metric", row, METRICS, where)
     columns = [*columns_of(row["dataset"]), (UNSTATED, "")]
-    searches = list(dict.fromkeys(search for search, _ in columns))
-    if row["search"] not in searches:
-        raise DataError(f"{where}: {unknown_key('search', row['search'], searches)}")
+    _check_known("search", row, dict.fromkeys(search for search, _ in columns), where)
     scorings = [scoring for search, scoring in columns if search == row["search"]]
-    scorings += [UNSTATED] if len(scorings) > 1 else []
-    if row["scoring"] not in scorings:
-        raise DataError(f"{where}: {unknown_key('scoring', row['scoring'], scorings)}")
-    _check_value(row["value"], True, where)
+    _check_known("scoring", row, scorings + [UNSTATED] * (len(scorings) > 1), where)
+    _check_value(row["value"], where)
 
 
-def _check_value(text: str, percent: bool, where: str) -> None:
-    """A number; from 0 to 100 where it is a percentage."""
+def _check_value(text: str, where: str) -> None:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not 0 <= value <= (100 if percent else float("inf")):
-        wanted = "0 to 100 percent" if percent else "a number"
-        raise DataError(f"{where}: value {text!r}; expected {wanted}")
+    if not 0 <= value <= 100:
+        raise DataError(f"{where}: value {text!r}; expected 0 to 100 percent")

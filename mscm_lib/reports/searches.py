@@ -40,7 +40,7 @@ def rankings_page(run: FinishedRun, queries: int = QUERIES) -> str:
     trial, lists = lists_of(run)
     own = zip(trial.query.paths, lists, trial.query.cams, trial.query.ids, strict=True)
     every = [Search(path, ms, int(cam), int(id_)).with_figures() for path, ms, cam, id_ in own]
-    found = sorted((each for each in every if each.ap is not None), key=lambda each: each.ap or 0)
+    found = sorted((s for s in every if s.ap is not None), key=lambda s: s.ap or 0)
     spread = np.linspace(0, len(found) - 1, min(queries, len(found))).round().astype(int)
     chosen = [found[place] for place in spread]
     images = run.packed.images

@@ -33,12 +33,10 @@ def image_sheet(
         )
     height, width = images[0][0].shape[:2]
     gap = max(1, width // 16)
-    shape = (len(rows) * (height + gap) - gap, len(columns) * (width + gap) - gap, 3)
-    sheet = np.full(shape, 255, dtype=np.uint8)
-    for place, row in enumerate(images):
-        for column, image in enumerate(row):
-            y, x = place * (height + gap), column * (width + gap)
-            sheet[y : y + height, x : x + width] = image
+    edge = ((0, gap), (0, gap), (0, 0))
+    tiles = [[np.pad(image, edge, constant_values=255) for image in row] for row in images]
+    sheet = np.vstack([np.hstack(row) for row in tiles])[:-gap, :-gap]
+    shape = sheet.shape
     across = inches * shape[1] / width
     size = across + 0.9, across * shape[0] / shape[1] + 0.6
     figure, axis = plt.subplots(figsize=size, layout="constrained")

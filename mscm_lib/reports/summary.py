@@ -12,11 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from mscm_lib.errors import DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.executed import title
-from mscm_lib.reports.experiments import read_experiment
+from mscm_lib.reports.experiments import read_measured
 from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.study.code import FOLDER, write_code
 from mscm_lib.study.copies import copies_beside, copy_path
@@ -35,10 +34,8 @@ def write_summary(name: str) -> None:
         ConfigError: there is no study of that name.
         DataError: its tables are not there.
     """
-    experiment = read_experiment(name)
+    experiment = read_measured(name)
     study, records = experiment.study, experiment.provenance
-    if not experiment.measured:
-        raise DataError(f"results/{name}/tables: no results; `{experiment.command}` makes them")
     folder = resolve(f"results/{name}/tables")
     summary = (folder / "summary.md").read_text(encoding="utf-8")
     tables = sorted(path.name for path in folder.iterdir() if path.suffix != ".md")

@@ -157,9 +157,8 @@ def _row(number: int, search: Search, images: Sequence[Pixels], sheet: Sheet, ra
     data: dict[str, int | str] = {}
     if search.identity is not None:
         said.append(f"person {search.identity}")
-        data["first"] = "wrong"
-        if any(match.rank == 1 and match.right for match in search.matches):
-            data["first"] = "right"
+        first = any(match.rank == 1 and match.right for match in search.matches)
+        data["first"] = "right" if first else "wrong"
     if search.camera is not None:
         said.append(f"camera {search.camera}")
         data["camera"] = search.camera
@@ -173,19 +172,16 @@ def _row(number: int, search: Search, images: Sequence[Pixels], sheet: Sheet, ra
     for (match, nth, far), image in zip(_told(search.matches, ranks), images[1:], strict=True):
         tiles.append(_match(match, nth, far, sheet.place(match.path, image)))
     told = "".join(f' data-{key}="{value}"' for key, value in data.items())
-    head = escape(", ".join(said))
-    return "\n".join(
-        [f"<section{told}>", f"<h2>{head}</h2>", "<ol>", *tiles, "</ol>", "</section>"]
-    )
+    head = f"<section{told}>\n<h2>{escape(', '.join(said))}</h2>\n<ol>"
+    return "\n".join([head, *tiles, "</ol>\n</section>"])
 
 
 def _match(match: Match, nth: int, far: bool, place: int) -> str:
-    kinds = {None: "", True: "right", False: "wrong"}[match.right]
-    mark = {None: "", True: "✓ ", False: "✗ "}[match.right]
+    kinds, mark = {None: ("", ""), True: ("right", "✓ "), False: ("wrong", "✗ ")}[match.right]
+    name = f"rank {match.rank}"
     if match.rank is None:
-        kinds, mark = "out", "– "
+        kinds, mark, name = "out", "– ", "left out"
     kinds += " far" * far + " again" * (not nth)
-    name = "left out" if match.rank is None else f"rank {match.rank}"
     lines = [
         f'<span class="rank">{mark}{name}</span>',
         f'<span class="person">{mark}person {nth}</span>' if nth else "",
@@ -213,9 +209,8 @@ def _filters(searches: Sequence[Search]) -> str:
             )
     cameras = sorted({search.camera for search in searches if search.camera is not None})
     if len(cameras) > 1:
-        fields.append(
-            _choice("camera", "query camera", {"": "all", **{str(c): str(c) for c in cameras}})
-        )
+        names = {"": "all", **{str(camera): str(camera) for camera in cameras}}
+        fields.append(_choice("camera", "query camera", names))
     if any(search.identity is not None for search in searches):
         names = {"": "right or wrong", "right": "right", "wrong": "wrong"}
         fields.append(_choice("first", "rank 1", names))

@@ -2,7 +2,12 @@
 
 import re
 
-from mscm_lib.reports.published import published_figures
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+
+from mscm_lib.paths import project_root
+from mscm_lib.reports.published import DATASETS, columns_of, published_figures
 from tests.reports.finished import write_study
 
 TINY = {"91_paper_tables": {"results": "studies"}}  # a folder that holds no results
@@ -46,3 +51,50 @@ def test_finished_studies_enter_and_rehearsals_do_not(executed, tmp_path):
     assert ahead == ["BIT", "MFEN", "PDM"]
     assert cells == [("78.53", "3", str(len(figures) - 2))]  # but MSCMNet and its nearest ablation
     assert "mscmnet, seed 1 (sysu)" in said  # a column of losses beside the authors' log
+
+
+@pytest.fixture
+def own_names():
+    """``own_names(folder)``: the notebook's functions, on what is measured below a folder."""
+
+    def read(folder):
+        names = {"display": lambda *_: None}
+        notebook = nbformat.read(project_root() / "notebooks/91_paper_tables.ipynb", as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                exec(cell.source, names)
+                if "parameters" in cell.metadata.get("tags", []):
+                    names["results"] = str(folder)
+            if "among_peers" in names:
+                return names
+
+    yield read
+    plt.close("all")
+
+
+def test_tables_hold_print_and_runs_in_columns_of_their_own(own_names, tmp_path):
+    for dataset in DATASETS:
+        write_study(tmp_path, dataset)
+    for names in (own_names(tmp_path / "nothing"), own_names(tmp_path)):
+        for dataset in DATASETS:
+            beside = names["side_by_side"](dataset)
+            table = names["comparison_table"](beside)
+            assert table.index[0] == "MSCMNet"
+            own = table.iloc[1]
+            wanted = "50.50 ± 0.71" if len(names["found"].rows) else "not run here"
+            assert own.index.get_level_values(0).nunique() >= len(columns_of(dataset))
+            assert set(own[own != "–"]) == {wanted}
+            figure = names["comparison_figure"](beside, dataset)
+            texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+            assert ("not run here" in texts) == names["found"].rows.empty
+
+
+def test_what_is_not_stated_has_a_column_of_its_own(own_names):
+    names = own_names("nowhere")
+    table = names["comparison_table"](names["side_by_side"]("regdb"))
+    assert table.loc["IFALNet", ("direction not stated", "R1")] == "93.9"
+    assert (table.loc["IFALNet", "visible → thermal"] == "–").all()
+    table = names["comparison_table"](names["side_by_side"]("llcm"))
+    direct, swapped = (table[f"visible → infrared, {s}"] for s in ("direct", "swapped"))
+    assert not ((direct != "–") & (swapped != "–")).drop("MSCMNet, here").any(axis=None)
+    assert table.loc["BIT", ("visible → infrared, scoring not stated", "R1")] == "73.1 §"

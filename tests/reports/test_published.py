@@ -2,20 +2,19 @@
 
 import csv
 
+import pandas as pd
 import pytest
 
 from mscm_lib.data.emulated.emulate import MARKER
 from mscm_lib.errors import DataError
 from mscm_lib.files import write_json
 from mscm_lib.reports.measured import measured
-from mscm_lib.reports.paper_tables import comparison_figure, comparison_table, side_by_side
 from mscm_lib.reports.published import (
     COLUMNS,
     DATASETS,
-    LOG_COLUMNS,
+    LOG,
     columns_of,
     published_figures,
-    published_log,
     replications,
 )
 from mscm_lib.study import tables
@@ -89,17 +88,13 @@ def test_a_rerun_stands_beside_its_claim(tmp_path):
         replications(_write(tmp_path / "again.csv", [row | {"search": "al"}], list(row)))
 
 
-def test_a_direction_that_is_not_stated_has_a_column_of_its_own():
-    table = comparison_table(side_by_side("regdb", published_figures(), measured("nowhere")))
-    assert table.loc["IFALNet", ("direction not stated", "R1")] == "93.9"
-    assert (table.loc["IFALNet", "visible → thermal"] == "–").all()
-
-
-def test_a_point_of_the_log_has_an_epoch(tmp_path):
-    assert published_log()["epoch"].max() < 150
-    point = dict(zip(LOG_COLUMNS, ["", "neck", "rank1", "70", "a log", ""], strict=True))
-    with pytest.raises(DataError, match="rank1 needs its epoch"):
-        published_log(_write(tmp_path / "log.csv", [point], LOG_COLUMNS))
+def test_the_log_has_sources_epochs_and_percentages():
+    log = pd.read_csv(LOG)
+    assert list(log) == ["epoch", "feature", "quantity", "value", "source", "remark"]
+    assert log["source"].notna().all() and (log["value"] >= 0).all()
+    points = log[log["quantity"].isin(tables.METRICS)]
+    assert points["epoch"].between(0, 149).all()
+    assert (log[log["quantity"].isin([*tables.METRICS, "accuracy"])]["value"] <= 100).all()
 
 
 @pytest.mark.parametrize(
@@ -139,26 +134,3 @@ def test_a_study_of_one_run_without_its_provenance_is_not_believed(tmp_path):
     write_json(tmp_path / "sysu/tables/provenance.json", {})
     with pytest.raises(DataError, match="nothing about mscmnet on sysu.*mscm tables"):
         measured(tmp_path)
-
-
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_tables_hold_print_and_runs_in_columns_of_their_own(tmp_path, dataset):
-    figures = published_figures()
-    for found in (measured(tmp_path / "nothing"), measured(write_study(tmp_path, dataset))):
-        beside = side_by_side(dataset, figures, found)
-        table = comparison_table(beside)
-        assert table.index[0] == "MSCMNet"
-        own = table.iloc[1]
-        wanted = "50.50 ± 0.71" if len(found.rows) else "not run here"
-        assert own.index.get_level_values(0).nunique() >= len(columns_of(dataset))
-        assert set(own[own != "–"]) == {wanted}
-        figure = comparison_figure(beside, dataset)
-        texts = [text.get_text() for axis in figure.axes for text in axis.texts]
-        assert ("not run here" in texts) == found.rows.empty
-
-
-def test_the_two_scorings_of_llcm_never_share_a_column():
-    table = comparison_table(side_by_side("llcm", published_figures(), measured("nowhere")))
-    direct, swapped = (table[f"visible → infrared, {s}"] for s in ("direct", "swapped"))
-    assert not ((direct != "–") & (swapped != "–")).drop("MSCMNet, here").any(axis=None)
-    assert table.loc["BIT", ("visible → infrared, scoring not stated", "R1")] == "73.1 §"
