@@ -25,6 +25,9 @@ from mscm_lib.data.workers import available_cores, progress_bar
 from mscm_lib.errors import StudyError
 
 _SHOWN = 8  # findings of one kind that the rendered text lists
+_WRAP = textwrap.TextWrapper(
+    100, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+)
 _BLOCK = 256  # images looked at between two steps of the progress bar
 
 
@@ -58,17 +61,6 @@ class Diagnosis:
         rows = [[f.severity, f.path, f.message, f.remedy] for f in self.findings]
         return pd.DataFrame(rows, columns=["severity", "path", "message", "remedy"])
 
-    def counts_table(self) -> pd.DataFrame:
-        """Every count: columns what, found, published (missing where nothing is), agrees."""
-        return pd.DataFrame(
-            {
-                "what": [count.what for count in self.counts],
-                "found": [count.found for count in self.counts],
-                "published": pd.array([c.published for c in self.counts], dtype="Int64"),
-                "agrees": [count.agrees for count in self.counts],
-            }
-        )
-
     def render(self) -> str:
         """The diagnosis as text for a terminal: counts, then findings with their remedies."""
         kind = f"{self.name}, emulated ({self.emulated})," if self.emulated else self.name
@@ -100,13 +92,7 @@ class Diagnosis:
             shown[kind] += 1
             if shown[kind] <= _SHOWN:
                 text = f"{finding.severity.upper():8}{finding.path}: {finding.message}"
-                yield from textwrap.wrap(
-                    text,
-                    100,
-                    subsequent_indent=" " * 8,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
+                yield from _WRAP.wrap(text)
                 yield f"        -> {finding.remedy}"
             elif shown[kind] == _SHOWN + 1:
                 yield f"        and {kinds[kind] - _SHOWN} more with the same remedy"
@@ -152,10 +138,7 @@ def diagnose(
             findings.warning(
                 ".",
                 f"is an emulated tree: drawn people in the layout of {title}"
-                + (
-                    f", {differing} of {len(counts)} counts not the published ones"
-                    * bool(differing)
-                ),
+                + f", {differing} of {len(counts)} counts not the published ones" * bool(differing),
                 f"nothing has to be done; its figures say nothing about {title}",
             )
         elif differing:

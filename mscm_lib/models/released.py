@@ -90,7 +90,7 @@ def load_released(
         path = located(checkpoint)
         if not path.exists():
             raise CheckpointError(f"{absent(checkpoint)}; expected the authors' checkpoint")
-        where, digest = str(path), _digest(path)
+        where, digest = str(path), file_digest(path) if path.is_file() else ""
         checkpoint = read_released(path)
     state = checkpoint.get("net", checkpoint)
     if not isinstance(state, Mapping):
@@ -238,10 +238,6 @@ def _image_size(positions: int, height: int, width: int) -> tuple[int, int]:
             "numbers, expected height/16 times width/16 of them (288 for 384x192); give both sizes"
         )
     return height, width
-
-
-def _digest(path: Path) -> str:
-    return file_digest(path) if path.is_file() else ""
 
 
 def _account(net: MSCMNet, state: Mapping[str, Any]) -> list[str]:

@@ -71,23 +71,21 @@ class Searcher:
         """
         for known in MODALITIES:
             if modality == known:
-                self._check_camera(known, camera, identity)
-                return known
-        raise ConfigError(unknown_key("modality", modality, list(MODALITIES)))
-
-    def _check_camera(self, modality: Modality, camera: int | None, identity: int | None) -> None:
-        cameras = self.index.about["cameras"][modality]
+                break
+        else:
+            raise ConfigError(unknown_key("modality", modality, list(MODALITIES)))
+        cameras, protocol = self.index.about["cameras"][known], self.index.protocol
         if camera is not None and camera not in cameras:
             raise ConfigError(
-                f"camera = {camera}: {self.index.about['dataset']}'s {modality} pictures are of "
+                f"camera = {camera}: {self.index.about['dataset']}'s {known} pictures are of "
                 f"camera {', '.join(map(str, cameras))}; leave it out for a picture of another"
             )
-        protocol = self.index.protocol
         if camera is not None and identity is None and protocol.own_camera:
             raise ConfigError(
                 f"camera = {camera}: the camera rule of {protocol.name} leaves out images of the "
                 "same person by this camera; give the identity too"
             )
+        return known
 
     def embed(self, pixels: Pixels, modality: Modality) -> npt.NDArray[np.float32]:
         """The index's feature of one picture: (H, W, 3) pixels → (1, D).

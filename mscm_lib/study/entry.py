@@ -92,13 +92,10 @@ def check_sources(study: Study) -> None:
             raise DataError(
                 f"{source}: not in the workspace; fetch it with: dvc checkout {pointer}"
             )
+        said = f"{source}: no such folder; the study {study.name!r}"
         if definition.reader == "table":
-            raise DataError(
-                f"{source}: no such folder; the study {study.name!r} reads a CSV of images there"
-            )
+            raise DataError(f"{said} reads a CSV of images there")
         raise DataError(
-            f"{source}: no such folder; the study {study.name!r} needs {definition.reader} there in "
-            f"its official layout; enter yours with: mscm enter {definition.reader} /path/to/it"
-            if definition.reader in LICENSED
-            else f"{source}: no such file; the study {study.name!r} reads its images from there"
+            f"{said} needs {definition.reader} there in its official layout; enter yours with: "
+            f"mscm enter {definition.reader} /path/to/it"
         )
