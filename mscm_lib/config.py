@@ -22,17 +22,11 @@ Streams = Literal["quadruple-unshared", "quadruple-shared", "dual"]
 MultiScale = Literal[
     "mimb", "none", "concatenation", "pyramid", "cross-attention", "self-attention"
 ]
-METRIC_LOSSES = {
-    "qct": "quadruple_center",
-    "triplet": "batch_hard",
-    "weighted-triplet": "weighted_triplet",
-    "squared-triplet": "squared_triplet",
-    "center": "center",
-    "center-triplet": "center_triplet",
-    "hetero-center": "hetero_center",
-    "hetero-center-triplet": "hetero_center_triplet",
-    "tri-directional": "tri_directional",
-}
+METRIC_LOSSES = {"qct": "quadruple_center", "triplet": "batch_hard"} | {
+    name: name.replace("-", "_")
+    for name in ("weighted-triplet", "squared-triplet", "center", "center-triplet",
+                 "hetero-center", "hetero-center-triplet", "tri-directional")
+}  # fmt: skip
 """The module of `mscm_lib.losses` that holds each metric loss; beside these there is "none"."""
 Pairing = Literal["cross", "parallel", "own"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

@@ -38,12 +38,8 @@ class Cost:
 def cost(net: MSCMNet, views: int = 4) -> Cost:
     """Count a network's costs, on the device and in the number format that it is in.
 
-    Nothing is timed and every count is exact. Attention is counted as its two matrix products.
-    The network itself is left as it was.
-
-    Args:
-        net: the network.
-        views: of a training sample, 2 to 4.
+    Nothing is timed and every count is exact, for training samples of 2 to 4 ``views``. Attention is
+    counted as its two matrix products. The network itself is left as it was.
     """
     net, samples = copy.deepcopy(net), _samples(net, views)
     parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
@@ -86,13 +82,8 @@ def saved_bytes(net: nn.Module, samples: dict[str, Tensor]) -> int:
 def latency(net: MSCMNet, batch: int, repeats: int = 5) -> float:
     """Seconds to embed ``batch`` images that lie on the device: the fastest of some passes.
 
-    One pass before them warms up. The fastest is what the network needs; what it takes longer now
-    and then is other work on the machine.
-
-    Args:
-        net: the network, on its device; under `torch.autocast` where the caller opened it.
-        batch: images in one call.
-        repeats: timed calls.
+    One pass before the ``repeats`` timed ones warms up. The fastest is what the network needs; what
+    it takes longer now and then is other work on the machine. `torch.autocast` is the caller's.
     """
     images = _samples(net, 2, batch)["v_g"]
     training = net.training

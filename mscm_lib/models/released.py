@@ -244,13 +244,12 @@ def _account(net: MSCMNet, state: Mapping[str, Any]) -> list[str]:
     """What was used and dropped, in lines for people."""
     record = net.initialisation
     numbers = sum(tensor.numel() for tensor in net.parameters())
-    lines = [
-        f"{record.source}: used {len(record.used)} of {len(state)} tensors "
-        f"({numbers / 1e6:.1f} M parameters, {net.identities} identities)"
-    ]
     groups = Counter(_group(name) for name in record.dropped)
-    lines += [f"dropped {count} tensors of {group}" for group, count in groups.items()]
-    return lines
+    return [
+        f"{record.source}: used {len(record.used)} of {len(state)} tensors "
+        f"({numbers / 1e6:.1f} M parameters, {net.identities} identities)",
+        *(f"dropped {count} tensors of {group}" for group, count in groups.items()),
+    ]
 
 
 def _group(name: str) -> str:

@@ -33,12 +33,7 @@ def half_of(folder: Path, modality: Modality) -> Path:
 
 
 class Searcher:
-    """An index and the network that made it.
-
-    Attributes:
-        index: of the gallery.
-        folder: where both are.
-    """
+    """The index of a gallery and the network that made it, both in one ``folder``."""
 
     def __init__(self, index: GalleryIndex, folder: Path) -> None:
         self.index = index
@@ -54,10 +49,9 @@ class Searcher:
         """
         folder = Path(folder)
         index = GalleryIndex.open(folder)
-        for modality in MODALITIES:
-            if not half_of(folder, modality).is_file():
-                missing = half_of(folder, modality)
-                raise DataError(f"{missing}: no such file; this index has features only, {AGAIN}")
+        for half in (half_of(folder, modality) for modality in MODALITIES):
+            if not half.is_file():
+                raise DataError(f"{half}: no such file; this index has features only, {AGAIN}")
         return cls(index, folder)
 
     def check(
@@ -94,17 +88,15 @@ class Searcher:
             DataError: the half of the network is damaged, or not of the one that made the index.
         """
         if modality not in self._halves:
-            self._halves[modality] = self._half(modality)
+            import onnxruntime  # a refused picture does not wait for it
+
+            path = half_of(self.folder, modality)
+            if file_digest(path) != self.index.about["halves"][modality]:
+                raise DataError(f"{path}: not the network that embedded this gallery; {AGAIN}")
+            providers = ["CPUExecutionProvider"]
+            self._halves[modality] = onnxruntime.InferenceSession(path, providers=providers)
         (feature,) = self._halves[modality].run(["feature"], {"images": pixels[None]})
         return np.asarray(feature)
-
-    def _half(self, modality: Modality) -> Any:
-        import onnxruntime  # a refused picture does not wait for it
-
-        path = half_of(self.folder, modality)
-        if file_digest(path) != self.index.about["halves"][modality]:
-            raise DataError(f"{path}: not the network that embedded this gallery; {AGAIN}")
-        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def search(
         self,
@@ -128,10 +120,8 @@ class Searcher:
         """
         modality = self.check(modality, camera, identity)
         feature = self.embed(self.pixels(image), modality)
-        cameras = None if camera is None else [camera]
-        identities = None if identity is None else [identity]
-        (matches,) = self.index.search(feature, k, cameras, identities)
-        return matches
+        labels = ([label] if label is not None else None for label in (camera, identity))
+        return self.index.search(feature, k, *labels)[0]
 
     def thresholds(self) -> Thresholds:
         """How alike two images must be to count as one person, kept with the index.

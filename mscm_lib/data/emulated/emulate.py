@@ -120,15 +120,14 @@ def emulate(
 
 
 def _refuse_foreign(root: Path) -> None:
-    if root.is_dir():
-        if any(root.iterdir()) and not (root / MARKER).is_file():
-            raise DataError(
-                f"{root}: holds files that are no emulated tree (no {MARKER}); "
-                "choose an empty or a new folder"
-            )
-        if (root / MARKER).is_file():
-            read_json(root / MARKER)
-    elif root.exists():
+    if (root / MARKER).is_file():
+        read_json(root / MARKER)
+    elif root.is_dir() and any(root.iterdir()):
+        raise DataError(
+            f"{root}: holds files that are no emulated tree (no {MARKER}); "
+            "choose an empty or a new folder"
+        )
+    elif root.exists() and not root.is_dir():
         raise DataError(f"{root}: is a file; choose a folder")
 
 
