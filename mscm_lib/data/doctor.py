@@ -125,10 +125,8 @@ def diagnose(
     root = Path(root).expanduser()
     findings = Findings()
     dataset = read_tree(name, root, findings, settings)
-    emulated = emulated_scale(root)
-    title = TITLES.get(name, OWN)
-    counts: list[Count] = []
-    checked = 0
+    emulated, title = emulated_scale(root), TITLES.get(name, OWN)
+    counts, checked = list[Count](), 0
     if dataset is not None:
         counts = dataset_counts(dataset)
         look = _look_into_arrays if name == "generated" else _look_into_files
@@ -163,16 +161,15 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
         try:
             mode, reasons = look_into(dataset.root / path, decode, dataset.as_shown)
         except ImageFault as fault:
-            if path not in infrared:
-                unused = f"{fault.reason}, but no split names it"
-                return Finding("warning", path, unused, fault.remedy)
-            return Finding("error", path, fault.reason, fault.remedy)
+            if path in infrared:
+                return Finding("error", path, fault.reason, fault.remedy)
+            return Finding("warning", path, f"{fault.reason}, but no split names it", fault.remedy)
         if mode == "L" and infrared.get(path) is False and not dataset.as_shown:
             message = "has one channel; visible images have three"
             return Finding("error", path, message, "copy it again from the release")
-        if reasons and path in infrared:
-            return _shown_otherwise(path, reasons, dataset.as_shown)
-        return None
+        if not reasons or path not in infrared:
+            return None
+        return _shown_otherwise(path, " and ".join(reasons), dataset.as_shown)
 
     title = f"looking into {dataset.name}"
     with (
@@ -186,17 +183,13 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
     return len(paths)
 
 
-def _shown_otherwise(path: str, reasons: list[str], as_shown: bool) -> Finding:
-    has = f"has {' and '.join(reasons)}"
+def _shown_otherwise(path: str, has: str, as_shown: bool) -> Finding:
     if as_shown:
-        message = f"{has}; it is packed as it is shown"
-        return Finding("warning", path, message, "nothing has to be done")
-    return Finding(
-        "warning",
-        path,
-        f"{has}; it is packed as it is stored, as the field's code reads it",
-        "where the viewer's is the right one, write it into the pixels; figures change with that",
-    )
+        told, remedy = "as it is shown", "nothing has to be done"
+    else:
+        told = "as it is stored, as the field's code reads it"
+        remedy = "where the viewer's is the right one, write it into the pixels; figures change with that"
+    return Finding("warning", path, f"has {has}; it is packed {told}", remedy)
 
 
 def _look_into_arrays(

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mscm_lib.config import unknown_key
+from mscm_lib.data.packed.arrays import INDEX_COLUMNS
+from mscm_lib.data.packed.writing import write_index
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError, DataError, ProtocolError
 from mscm_lib.files import atomic_path, read_json, write_json
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FEATURES, IMAGES, RECORD, GRAPH = "features.npy", "images.csv", "index.json", "graph.faiss"
-COLUMNS = ("path", "id", "cam", "infrared")
 FORMAT = 2
 AGAIN = "build the index again"
 
@@ -120,11 +121,7 @@ class GalleryIndex:
     def write(self, folder: Path) -> None:
         """Write the index's files into a folder that is there."""
         np.save(folder / FEATURES, self.features, allow_pickle=False)
-        table = self.table
-        with (folder / IMAGES).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(zip(table.paths, table.ids, table.cams, table.infrared, strict=True))
+        write_index(folder / IMAGES, self.table)
         if self._graph:
             self._graph.save(folder / GRAPH)
         record = {"format": FORMAT, "protocol": self.protocol.name, "method": self.method}
@@ -151,10 +148,12 @@ class GalleryIndex:
             features = np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False)
             with (folder / IMAGES).open(encoding="utf-8", newline="") as file:
                 names, *rows = csv.reader(file)
-            if tuple(names) != COLUMNS:
+            if names != INDEX_COLUMNS:
                 raise ValueError(f"columns {', '.join(names)}")
-            read = [(path, int(id_), int(cam), seen == "True") for path, id_, cam, seen in rows]
-            table = ImageTable.from_rows(read)
+            yes = ("1", "True")  # which former indices have
+            table = ImageTable.from_rows(
+                [(p, int(i), int(c), seen in yes) for p, i, c, seen in rows]
+            )
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder}: missing or damaged ({error}); {AGAIN}") from error
         if features.shape != shape or features.dtype != np.float32 or len(table) != shape[0]:
