@@ -27,14 +27,13 @@ from mscm_lib.paths import project_root, resolve
 from mscm_lib.training.engine import train
 
 
-class _QueuedAgain:
-    def checkpoint(self) -> DelayedSubmission:
-        """Called by submitit before the job is ended from outside: queue it again as it is."""
-        return DelayedSubmission(self)
+def _queue_again(job: Callable[[], str]) -> DelayedSubmission:
+    """Called by submitit before a job is ended from outside: queue it again as it is."""
+    return DelayedSubmission(job)
 
 
 @dataclass(frozen=True)
-class TrainJob(_QueuedAgain):
+class TrainJob:
     """One training, in as many processes as the job has tasks.
 
     Attributes:
@@ -46,6 +45,7 @@ class TrainJob(_QueuedAgain):
     config: RunConfig
     output: Path
     state: Path | None = None
+    checkpoint = _queue_again
 
     def __call__(self) -> str:
         """Train in this task; returns the run's summary."""
@@ -55,10 +55,11 @@ class TrainJob(_QueuedAgain):
 
 
 @dataclass(frozen=True)
-class StageJob(_QueuedAgain):
+class StageJob:
     """One pipeline stage's notebook: ``arguments`` of ``mscm run``, as ("train", "<run>")."""
 
     arguments: tuple[str, ...]
+    checkpoint = _queue_again
 
     def __call__(self) -> str:
         """Execute the notebook; raises `TrainingError` with what it said when it failed."""
@@ -83,7 +84,7 @@ def submit(
         logs: folder for submitit's scripts, outputs and results.
         cluster: "slurm", "local" (processes on this machine) or "debug" (in this process).
         resources: as `submitit.AutoExecutor.update_parameters` takes them, for example
-            ``timeout_min``, ``gpus_per_node``, ``cpus_per_task``, ``slurm_partition``.
+            ``timeout_min``, ``gpus_per_node``, ``slurm_partition``, ``slurm_array_parallelism``.
 
     Raises:
         ConfigError: there is no such cluster here, or a resource is unknown.
