@@ -73,7 +73,7 @@ def tree(name: str) -> dict[str, Any]:
     """Writing a full-count tree, and opening it with the real reader."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        written = emulate(name, Path(folder) / name, "full")  # type: ignore[arg-type]
+        written = emulate(name, Path(folder) / name, "full")
         seconds = time.perf_counter() - start
         open_dataset(name, written.root)
     return row(f"emulate {name}, every image", available_cores(), written.images, seconds)

@@ -40,7 +40,7 @@ def pack_rate(
 ) -> tuple[float, float, PackedImages, list[Path]]:
     """Images packed a second, also of processor time; the arrays; the files they were made from."""
     tree = folder / f"tree{height}"
-    emulate("sysu", tree, "miniature", height=height, width=height // 2)
+    emulate("sysu", tree, "miniature", height=height)
     dataset = open_dataset("sysu", tree)
     began, used = time.perf_counter(), time.process_time()
     images = pack_dataset(

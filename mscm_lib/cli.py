@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import re
@@ -36,16 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _help(options: argparse.Namespace) -> None:
-    options.parser.print_help()
-
-
 def _parser() -> Parser:
     parser = Parser(
         prog="mscm", description="A study of MSCMNet: make it, look into it, search with it."
     )
     parser.add_argument("--version", action="version", version=f"mscm {__version__}")
-    parser.set_defaults(call=_help, parser=parser)
+    parser.set_defaults(call=lambda options: options.parser.print_help(), parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="command", dest="command")
 
     def add(name: str, call: object, text: str, more: str = "") -> Parser:

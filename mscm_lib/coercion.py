@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from typing import Any, Literal
 
@@ -20,15 +19,13 @@ def typed(key: str, value: Any, hint: Any) -> Any:
         raise ConfigError(f"{key} = {value!r}: expected one of {', '.join(map(repr, allowed))}")
     if origin is tuple:
         return _coerce_tuple(key, value, typing.get_args(hint)[0])
-    if isinstance(origin, types.UnionType):
-        raise TypeError(f"{key}: union types are not supported in a configuration")
     return coerce(key, value, hint)
 
 
 def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
     if isinstance(value, str):  # papermill -p hands lists over as text: "25,90"
-        value = [part for part in value.strip("[]() ").replace("'", "").split(",") if part.strip()]
-        value = [part.strip() for part in value]
+        parts = value.strip("[]() ").replace("'", "").split(",")
+        value = [part.strip() for part in parts if part.strip()]
     if not isinstance(value, (list, tuple)):
         raise ConfigError(f"{key} = {value!r}: expected a list of {item.__name__}")
     return tuple(coerce(key, part, item) for part in value)

@@ -22,30 +22,12 @@ Streams = Literal["quadruple-unshared", "quadruple-shared", "dual"]
 MultiScale = Literal[
     "mimb", "none", "concatenation", "pyramid", "cross-attention", "self-attention"
 ]
-MetricLoss = Literal[
-    "qct",
-    "triplet",
-    "weighted-triplet",
-    "squared-triplet",
-    "center",
-    "center-triplet",
-    "hetero-center",
-    "hetero-center-triplet",
-    "tri-directional",
-    "none",
-]
-METRIC_LOSSES = {
-    "qct": "quadruple_center",
-    "triplet": "batch_hard",
-    "weighted-triplet": "weighted_triplet",
-    "squared-triplet": "squared_triplet",
-    "center": "center",
-    "center-triplet": "center_triplet",
-    "hetero-center": "hetero_center",
-    "hetero-center-triplet": "hetero_center_triplet",
-    "tri-directional": "tri_directional",
-}
-"""The module of `mscm_lib.losses` that holds each metric loss."""
+METRIC_LOSSES = {"qct": "quadruple_center", "triplet": "batch_hard"} | {
+    name: name.replace("-", "_")
+    for name in ("weighted-triplet", "squared-triplet", "center", "center-triplet",
+                 "hetero-center", "hetero-center-triplet", "tri-directional")
+}  # fmt: skip
+"""The module of `mscm_lib.losses` that holds each metric loss; beside these there is "none"."""
 Pairing = Literal["cross", "parallel", "own"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 ALB_SOURCES = ("stem", "layer1", "layer2", "layer3")
@@ -96,7 +78,7 @@ class RunConfig:
     head_dim: int = 0  # positions an ALB head sees; 0: 9, or the divisor of H*W nearest to it
     non_local: bool = True
     # --- loss
-    metric_loss: str = "qct"  # of MetricLoss, or your own
+    metric_loss: str = "qct"  # of METRIC_LOSSES, "none", or your own
     metric_weight: float = 1.0
     margin: float = 0.7  # of QCT; the release fixes 0.7 and ignores its command line's
     alpha: float = 0.05  # paper 0.05; release 0: its quadruple-center term is off
@@ -207,25 +189,17 @@ def unknown_key(kind: str, key: str, known: list[str]) -> str:
     return f"unknown {kind} {key!r}{hint} Known: {', '.join(sorted(known))}"
 
 
+_AT_LEAST = {
+    1: ("identities_per_batch", "images_per_identity", "gallery_trials"),
+    0: ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "seed", "validate_every",
+        "head_rate", "trunk_rate", "weight_decay", "margin", "metric_weight"),
+}  # fmt: skip
+
+
 def _check(config: RunConfig) -> None:
-    for key in ("identities_per_batch", "images_per_identity", "shots", "gallery_trials"):
-        if getattr(config, key) < 1:
-            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected 1 or more")
-    for key in (
-        "epochs",
-        "steps_per_epoch",
-        "warmup_epochs",
-        "trial",
-        "seed",
-        "validate_every",
-        "head_rate",
-        "trunk_rate",
-        "weight_decay",
-        "margin",
-        "metric_weight",
-    ):
-        if getattr(config, key) < 0:
-            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected 0 or more")
+    for least, key in ((least, key) for least, keys in _AT_LEAST.items() for key in keys):
+        if getattr(config, key) < least:
+            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected {least} or more")
     for key in ("alpha", "mix_weight"):
         if not 0 <= getattr(config, key) <= 1:
             raise ConfigError(f"{key} = {getattr(config, key)!r}: expected a number from 0 to 1")
@@ -242,8 +216,9 @@ def _check(config: RunConfig) -> None:
 
 
 def _check_network(config: RunConfig) -> None:
-    for key, names in (("multi_scale", MultiScale), ("metric_loss", MetricLoss)):
-        value, known = getattr(config, key), typing.get_args(names)
+    blocks, losses = typing.get_args(MultiScale), (*METRIC_LOSSES, "none")
+    for key, known in (("multi_scale", blocks), ("metric_loss", losses)):
+        value = getattr(config, key)
         if value not in known and not is_own(value):
             raise ConfigError(
                 f"{key} = {value!r}: expected one of {', '.join(map(repr, known))}, or the path of a "

@@ -35,18 +35,17 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        _flush(part)
+        if part.is_file():
+            with part.open("rb+") as stream:
+                os.fsync(stream.fileno())
         if path.is_dir() and part.is_dir():
             _swap_folder(part, path)
         else:
             part.replace(path)
-    except OSError as error:
+    except BaseException as error:
         _remove(part)
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(_storage_message(path, error)) from error
-    except BaseException:
-        _remove(part)
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            raise StorageError(_storage_message(path, error)) from error
         raise
 
 
@@ -82,12 +81,6 @@ def file_digest(path: Path | str) -> str:
     """SHA-256 of a file's bytes, as 64 hex digits."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(part: Path) -> None:
-    if part.is_file():
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
 
 
 def _swap_folder(part: Path, path: Path) -> None:

@@ -28,18 +28,13 @@ def provenance(
     seed: int | None = None,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
-    """The record that stands beside every result.
+    """The record that stands beside every result: plain values, and no date.
 
     Args:
         config: the parameters of the run, or of whatever else made the result.
         fingerprint: of the dataset, as `ReidDataset.fingerprint` gives it; "" where none was read.
         seed: of the run; None takes ``config``'s.
         device: what it was computed on.
-
-    Returns:
-        Plain values: ``commit`` (see `commit`), ``command``, ``parameters``, ``seed``,
-        ``dataset_fingerprint``, ``device``, ``processor``, ``threads``, ``system`` and ``versions``.
-        There is no date in it.
     """
     parameters = config.as_dict() if isinstance(config, RunConfig) else dict(config)
     device = torch.device(device)

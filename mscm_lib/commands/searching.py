@@ -70,10 +70,7 @@ def _index(options: argparse.Namespace) -> None:
 def _search(options: argparse.Namespace) -> int:
     from mscm_lib.retrieval.command import search
 
-    return search(
-        options.folder, options.image, options.modality, options.top, options.camera,
-        options.identity, options.decide, options.figure, options.html,
-    )  # fmt: skip
+    return search(options)
 
 
 def _export(options: argparse.Namespace) -> None:

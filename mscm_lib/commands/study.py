@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from importlib import import_module
 
 from mscm_lib.arguments import Add, a_study, there, whole
 from mscm_lib.config import LICENSED
@@ -24,50 +26,66 @@ def declare(add: Add) -> None:
     """Declare them."""
     study = add("study", _study, "make a study with DVC: studies/<name>/study.yaml")
     study.add_argument(
-        "name",
-        nargs="?",
-        default="quick",
-        type=a_study,
-        help="of a study in studies/; quick by default",
-    )
+        "name", nargs="?", default="quick", type=a_study, help="of a study in studies/; quick by default"
+    )  # fmt: skip
     study.add_argument("--on", type=a_study, help="put its variants on another study's data")
     study.add_argument("--jobs", type=whole(0), default=0, help="runs at a time; 0: as many as fit")
     check = add(
-        "check",
-        _check,
-        "look a study file over: its runs, what they would cost, own parts and data",
-    )
+        "check", _check, "look a study file over: its runs, what they would cost, own parts and data"
+    )  # fmt: skip
     check.add_argument("file", type=there("file"), help="such as studies/quick/study.yaml")
     add("plan", _plan, "write the plan of all runs from studies/*/study.yaml")
     strip = add("strip", _strip, "write the digests of code that stages depend on")
     strip.add_argument("study", nargs="?", type=a_study, help="whose own parts' digests to write")
-    add("prepare", _prepare, "pack a dataset's images").add_argument(
-        "dataset", help="of the plan, such as quick"
-    )
-    run = add("run", _run, "execute one notebook as a pipeline stage", RUN)
+    prepare = add("prepare", _later("study.prepare:prepare", "dataset"), "pack a dataset's images")
+    prepare.add_argument("dataset", help="of the plan, such as quick")
+    run = add(
+        "run", _later("study.stages:run_stage", "stage", "name"),
+        "execute one notebook as a pipeline stage", RUN,
+    )  # fmt: skip
     run.add_argument(
         "stage", choices=["train", "evaluate", "reference"], help="train, evaluate or reference"
     )
     run.add_argument(
         "name", help="a run of the plan, such as quick-mscmnet-t0-s0; of reference, a dataset"
     )
-    for name, call, text in (
-        ("tables", _tables, "collect a study's runs into results/<study>/tables"),
-        ("figures", _figures, "draw results/<study>/figures from the tables"),
-        ("rankings", _rankings, "write results/<study>/rankings.html: searches to look through"),
-        ("summary", _summary, "write results/<study>/README.md: findings, figures, notebooks"),
-    ):
-        add(name, call, text).add_argument("study", type=a_study, help="its name")
-    report = add("report", _report, "keep a notebook's executed copy in results/<study>/reports")
+    for name, place, text in (
+        ("tables", "study.tables:write_tables", "collect a study's runs into results/<study>/tables"),
+        ("figures", "reports.figures:write_figures", "draw results/<study>/figures from the tables"),
+        ("rankings", "reports.searches:write_rankings",
+         "write results/<study>/rankings.html: searches to look through"),
+        ("summary", "reports.summary:write_summary",
+         "write results/<study>/README.md: findings, figures, notebooks"),
+    ):  # fmt: skip
+        add(name, _later(place, "study"), text).add_argument("study", type=a_study, help="its name")
+    report = add(
+        "report", _later("reports.executed:write_report", "study", "notebook"),
+        "keep a notebook's executed copy in results/<study>/reports",
+    )  # fmt: skip
     report.add_argument("study", type=a_study, help="its name")
     report.add_argument("notebook", help="such as 90_results")
-    add("readme", _readme, "write README.md's findings, notebooks and tables")
+    add(
+        "readme",
+        _later("reports.readme:refresh"),
+        "write README.md's findings, notebooks and tables",
+    )
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
     rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
     rehearse.add_argument(
         "names", nargs="*", choices=LICENSED, metavar="dataset",
         help="sysu, regdb, llcm; all when none is named",
     )  # fmt: skip
+
+
+def _later(place: str, *names: str) -> Callable[[argparse.Namespace], None]:
+    """Calls ``module:function`` with the options of these names; imported when it is called."""
+
+    def call(options: argparse.Namespace) -> None:
+        module, function = place.split(":")
+        wanted = getattr(import_module(f"mscm_lib.{module}"), function)
+        wanted(*(getattr(options, name) for name in names))
+
+    return call
 
 
 def _study(options: argparse.Namespace) -> int:
@@ -121,48 +139,6 @@ def _strip(options: argparse.Namespace) -> None:
         write_code()
 
 
-def _prepare(options: argparse.Namespace) -> None:
-    from mscm_lib.study.prepare import prepare
-
-    prepare(options.dataset)
-
-
-def _run(options: argparse.Namespace) -> None:
-    from mscm_lib.study.stages import run_stage
-
-    run_stage(options.stage, options.name)
-
-
-def _tables(options: argparse.Namespace) -> None:
-    from mscm_lib.study.tables import write_tables
-
-    write_tables(options.study)
-
-
-def _figures(options: argparse.Namespace) -> None:
-    from mscm_lib.reports.figures import write_figures
-
-    write_figures(options.study)
-
-
-def _rankings(options: argparse.Namespace) -> None:
-    from mscm_lib.reports.searches import write_rankings
-
-    write_rankings(options.study)
-
-
-def _report(options: argparse.Namespace) -> None:
-    from mscm_lib.reports.executed import write_report
-
-    write_report(options.study, options.notebook)
-
-
-def _summary(options: argparse.Namespace) -> None:
-    from mscm_lib.reports.summary import write_summary
-
-    write_summary(options.study)
-
-
 def _book(options: argparse.Namespace) -> None:
     from mscm_lib.reports.book import build_book
 
@@ -173,9 +149,3 @@ def _rehearse(options: argparse.Namespace) -> None:
     from mscm_lib.study.rehearsal import rehearse
 
     rehearse(options.names or LICENSED)
-
-
-def _readme(options: argparse.Namespace) -> None:
-    from mscm_lib.reports.readme import refresh
-
-    refresh()

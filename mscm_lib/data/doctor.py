@@ -25,6 +25,9 @@ from mscm_lib.data.workers import available_cores, progress_bar
 from mscm_lib.errors import StudyError
 
 _SHOWN = 8  # findings of one kind that the rendered text lists
+_WRAP = textwrap.TextWrapper(
+    100, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+)
 _BLOCK = 256  # images looked at between two steps of the progress bar
 
 
@@ -58,17 +61,6 @@ class Diagnosis:
         rows = [[f.severity, f.path, f.message, f.remedy] for f in self.findings]
         return pd.DataFrame(rows, columns=["severity", "path", "message", "remedy"])
 
-    def counts_table(self) -> pd.DataFrame:
-        """Every count: columns what, found, published (missing where nothing is), agrees."""
-        return pd.DataFrame(
-            {
-                "what": [count.what for count in self.counts],
-                "found": [count.found for count in self.counts],
-                "published": pd.array([c.published for c in self.counts], dtype="Int64"),
-                "agrees": [count.agrees for count in self.counts],
-            }
-        )
-
     def render(self) -> str:
         """The diagnosis as text for a terminal: counts, then findings with their remedies."""
         kind = f"{self.name}, emulated ({self.emulated})," if self.emulated else self.name
@@ -100,13 +92,7 @@ class Diagnosis:
             shown[kind] += 1
             if shown[kind] <= _SHOWN:
                 text = f"{finding.severity.upper():8}{finding.path}: {finding.message}"
-                yield from textwrap.wrap(
-                    text,
-                    100,
-                    subsequent_indent=" " * 8,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
+                yield from _WRAP.wrap(text)
                 yield f"        -> {finding.remedy}"
             elif shown[kind] == _SHOWN + 1:
                 yield f"        and {kinds[kind] - _SHOWN} more with the same remedy"
@@ -139,10 +125,8 @@ def diagnose(
     root = Path(root).expanduser()
     findings = Findings()
     dataset = read_tree(name, root, findings, settings)
-    emulated = emulated_scale(root)
-    title = TITLES.get(name, OWN)
-    counts: list[Count] = []
-    checked = 0
+    emulated, title = emulated_scale(root), TITLES.get(name, OWN)
+    counts, checked = list[Count](), 0
     if dataset is not None:
         counts = dataset_counts(dataset)
         look = _look_into_arrays if name == "generated" else _look_into_files
@@ -152,10 +136,7 @@ def diagnose(
             findings.warning(
                 ".",
                 f"is an emulated tree: drawn people in the layout of {title}"
-                + (
-                    f", {differing} of {len(counts)} counts not the published ones"
-                    * bool(differing)
-                ),
+                + f", {differing} of {len(counts)} counts not the published ones" * bool(differing),
                 f"nothing has to be done; its figures say nothing about {title}",
             )
         elif differing:
@@ -180,16 +161,15 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
         try:
             mode, reasons = look_into(dataset.root / path, decode, dataset.as_shown)
         except ImageFault as fault:
-            if path not in infrared:
-                unused = f"{fault.reason}, but no split names it"
-                return Finding("warning", path, unused, fault.remedy)
-            return Finding("error", path, fault.reason, fault.remedy)
+            if path in infrared:
+                return Finding("error", path, fault.reason, fault.remedy)
+            return Finding("warning", path, f"{fault.reason}, but no split names it", fault.remedy)
         if mode == "L" and infrared.get(path) is False and not dataset.as_shown:
             message = "has one channel; visible images have three"
             return Finding("error", path, message, "copy it again from the release")
-        if reasons and path in infrared:
-            return _shown_otherwise(path, reasons, dataset.as_shown)
-        return None
+        if not reasons or path not in infrared:
+            return None
+        return _shown_otherwise(path, " and ".join(reasons), dataset.as_shown)
 
     title = f"looking into {dataset.name}"
     with (
@@ -203,17 +183,13 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
     return len(paths)
 
 
-def _shown_otherwise(path: str, reasons: list[str], as_shown: bool) -> Finding:
-    has = f"has {' and '.join(reasons)}"
+def _shown_otherwise(path: str, has: str, as_shown: bool) -> Finding:
     if as_shown:
-        message = f"{has}; it is packed as it is shown"
-        return Finding("warning", path, message, "nothing has to be done")
-    return Finding(
-        "warning",
-        path,
-        f"{has}; it is packed as it is stored, as the field's code reads it",
-        "where the viewer's is the right one, write it into the pixels; figures change with that",
-    )
+        told, remedy = "as it is shown", "nothing has to be done"
+    else:
+        told = "as it is stored, as the field's code reads it"
+        remedy = "where the viewer's is the right one, write it into the pixels; figures change with that"
+    return Finding("warning", path, f"has {has}; it is packed {told}", remedy)
 
 
 def _look_into_arrays(

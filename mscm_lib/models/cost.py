@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
 
@@ -37,29 +38,25 @@ class Cost:
 def cost(net: MSCMNet, views: int = 4) -> Cost:
     """Count a network's costs, on the device and in the number format that it is in.
 
-    Nothing is timed and every count is exact. Attention is counted as its two matrix products.
-    The network's running statistics and mode are left as they were.
-
-    Args:
-        net: the network.
-        views: of a training sample, 2 to 4.
+    Nothing is timed and every count is exact, for training samples of 2 to 4 ``views``. Attention is
+    counted as its two matrix products. The network itself is left as it was.
     """
-    samples = _samples(net, views)
+    net, samples = copy.deepcopy(net), _samples(net, views)
     parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
-    kept = {name: value.clone() for name, value in net.named_buffers()}
-    training = net.training
-    try:
-        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels hide their products from the counter
-            embed_flops = _count_embedding(net.eval(), samples["v_g"])
-            train_flops = _count_training(net.train(), samples)
-        activation_bytes = saved_bytes(net, samples)
-    finally:
-        net.train(training)
-        with torch.no_grad():
-            for name, value in net.named_buffers():
-                value.copy_(kept[name])
-    without = parameters - net.head.classifier.weight.numel()
-    return Cost(parameters, without, embed_flops, train_flops, activation_bytes)
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernels hide their products from the counter
+        with FlopCounterMode(display=False) as embedding, torch.no_grad():
+            net.eval().embed(samples["v_g"], "visible")
+        with FlopCounterMode(display=False) as training:
+            output = net.train()(**samples)
+            trained = [p for p in net.parameters() if p.requires_grad]
+            torch.autograd.grad(output.pooled.sum() + output.logits.sum(), trained)
+    return Cost(
+        parameters,
+        parameters - net.head.classifier.weight.numel(),
+        embedding.get_total_flops(),
+        training.get_total_flops(),
+        saved_bytes(net, samples),
+    )
 
 
 def saved_bytes(net: nn.Module, samples: dict[str, Tensor]) -> int:
@@ -85,13 +82,8 @@ def saved_bytes(net: nn.Module, samples: dict[str, Tensor]) -> int:
 def latency(net: MSCMNet, batch: int, repeats: int = 5) -> float:
     """Seconds to embed ``batch`` images that lie on the device: the fastest of some passes.
 
-    One pass before them warms up. The fastest is what the network needs; what it takes longer now
-    and then is other work on the machine.
-
-    Args:
-        net: the network, on its device; under `torch.autocast` where the caller opened it.
-        batch: images in one call.
-        repeats: timed calls.
+    One pass before the ``repeats`` timed ones warms up. The fastest is what the network needs; what
+    it takes longer now and then is other work on the machine. `torch.autocast` is the caller's.
     """
     images = _samples(net, 2, batch)["v_g"]
     training = net.training
@@ -121,17 +113,3 @@ def _samples(net: MSCMNet, views: int, batch: int = 1) -> dict[str, Tensor]:
         .contiguous(memory_format=layout)
         for name in VIEWS[views]
     }
-
-
-def _count_embedding(net: MSCMNet, image: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net.embed(image, "visible")
-    return counter.get_total_flops()
-
-
-def _count_training(net: MSCMNet, samples: dict[str, Tensor]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        output = net(**samples)
-        trained = [p for p in net.parameters() if p.requires_grad]
-        torch.autograd.grad(output.pooled.sum() + output.logits.sum(), trained)
-    return counter.get_total_flops()

@@ -137,11 +137,8 @@ def export_halves(
 ) -> list[Path]:
     """Write ``visible.<kind>`` and ``infrared.<kind>`` of a trained network, each checked.
 
-    Args:
-        weights: as `mscm_lib.models.weights.save_network` wrote them.
-        folder: made where there is none.
-        kind: "onnx", or "pt2" of `torch.export.save`.
-        feature: "neck" or "pooled".
+    ``weights`` are as `mscm_lib.models.weights.save_network` wrote them, the ``folder`` is made
+    where there is none, and "pt2" is of `torch.export.save`.
 
     Raises:
         CheckpointError: the weights are damaged, or a file does not compute what they do.

@@ -90,7 +90,7 @@ def load_released(
         path = located(checkpoint)
         if not path.exists():
             raise CheckpointError(f"{absent(checkpoint)}; expected the authors' checkpoint")
-        where, digest = str(path), _digest(path)
+        where, digest = str(path), file_digest(path) if path.is_file() else ""
         checkpoint = read_released(path)
     state = checkpoint.get("net", checkpoint)
     if not isinstance(state, Mapping):
@@ -240,21 +240,16 @@ def _image_size(positions: int, height: int, width: int) -> tuple[int, int]:
     return height, width
 
 
-def _digest(path: Path) -> str:
-    return file_digest(path) if path.is_file() else ""
-
-
 def _account(net: MSCMNet, state: Mapping[str, Any]) -> list[str]:
     """What was used and dropped, in lines for people."""
     record = net.initialisation
     numbers = sum(tensor.numel() for tensor in net.parameters())
-    lines = [
-        f"{record.source}: used {len(record.used)} of {len(state)} tensors "
-        f"({numbers / 1e6:.1f} M parameters, {net.identities} identities)"
-    ]
     groups = Counter(_group(name) for name in record.dropped)
-    lines += [f"dropped {count} tensors of {group}" for group, count in groups.items()]
-    return lines
+    return [
+        f"{record.source}: used {len(record.used)} of {len(state)} tensors "
+        f"({numbers / 1e6:.1f} M parameters, {net.identities} identities)",
+        *(f"dropped {count} tensors of {group}" for group, count in groups.items()),
+    ]
 
 
 def _group(name: str) -> str:

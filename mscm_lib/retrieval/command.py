@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,29 +13,11 @@ from mscm_lib.retrieval.gallery import Match
 from mscm_lib.retrieval.search import Pixels, Searcher
 
 
-def search(
-    folder: Path,
-    images: list[str],
-    modality: str,
-    top: int,
-    camera: int | None,
-    identity: int | None,
-    decide: bool,
-    figure: Path | None,
-    html: Path | None = None,
-) -> int:
+def search(options: argparse.Namespace) -> int:
     """Print each picture's ranked list, headed by its path where more than one is asked for.
 
     Pictures given by name are all read before the first answer; of a list on standard input one
     that cannot be used is named, and the others are answered.
-
-    Args:
-        folder: of the index.
-        images: paths, or "-" alone: read paths from standard input.
-        modality, top, camera, identity: see `Searcher.search`.
-        decide: list only who counts as the same person, or say that nobody here does.
-        figure: PNG file to draw the one picture's list into.
-        html: page to write the lists of the pictures given by name into.
 
     Returns:
         The exit status: 2 where a picture from standard input could not be used.
@@ -44,15 +27,14 @@ def search(
         DataError: a picture, the index or, for a figure or a page, the packed dataset cannot be
             used; the index holds no thresholds to decide by.
     """
-    searcher = Searcher.open(folder)
-    kind = searcher.check(modality, camera, identity)
-    if figure:
-        _check_figure(figure, images)
-    if html:
-        _check_page(html, images)
+    images, top, figure, html = options.image, options.top, options.figure, options.html
+    camera, identity = options.camera, options.identity
+    searcher = Searcher.open(options.folder)
+    kind = searcher.check(options.modality, camera, identity)
+    _check_files(images, figure, html)
     if figure or html:
         searcher.packed()
-    if decide:
+    if options.decide:
         searcher.thresholds()  # an index without them is refused before any picture is read
     if identity is not None and identity not in searcher.index.table.ids:
         print(f"note: nobody in this gallery is {identity}: no match is right", file=sys.stderr)
@@ -61,8 +43,9 @@ def search(
     depth = len(searcher.index) if html and searcher.index.method == "exact" else top
 
     def answer(found: list[Match]) -> list[Match]:
-        matches = _down_to(found, top)
-        return searcher.decided(matches, kind, camera) if decide else matches
+        last = next((place for place, match in enumerate(found, 1) if match.rank == top), None)
+        matches = found[:last]
+        return searcher.decided(matches, kind, camera) if options.decide else matches
 
     def find(image: str | Pixels) -> list[Match]:
         return searcher.search(image, kind, depth, camera, identity)
@@ -75,7 +58,7 @@ def search(
         found = find(pixels)
         matches = answer(found)
         _show(name if len(images) > 1 else "", matches)
-        lists.append((matches if decide else found, found))
+        lists.append((matches if options.decide else found, found))
         if figure and matches:
             _draw(figure, searcher, Path(name).name, pixels, matches)
         elif figure:
@@ -83,11 +66,6 @@ def search(
     if html:
         _write(html, searcher, asked, lists, (camera, identity, top))
     return 0
-
-
-def _down_to(matches: list[Match], rank: int) -> list[Match]:
-    last = next((place for place, match in enumerate(matches, 1) if match.rank == rank), None)
-    return matches[:last]
 
 
 def _answer_lines(answer: Callable[[str], list[Match]]) -> int:
@@ -128,23 +106,16 @@ def _show(name: str, matches: Sequence[Match]) -> None:
     sys.stdout.flush()  # whoever feeds lines waits for the answer
 
 
-def _check_figure(path: Path, images: list[str]) -> None:
-    if images == ["-"] or len(images) > 1:
+def _check_files(images: list[str], figure: Path | None, html: Path | None) -> None:
+    if figure and (images == ["-"] or len(images) > 1):
         raise ConfigError("--figure draws the list of one picture; name one")
-    _check_file(path, ".png", "PNG")
-
-
-def _check_page(path: Path, images: list[str]) -> None:
-    if images == ["-"]:
+    if html and images == ["-"]:
         raise ConfigError("--html shows pictures given by name; name them")
-    _check_file(path, ".html", "HTML")
-
-
-def _check_file(path: Path, suffix: str, kind: str) -> None:
-    if path.suffix.lower() != suffix or path.is_dir():
-        raise ConfigError(f"{path}: expected the name of a {kind} file, such as list{suffix}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path.parent.absolute()}: no such folder; make it, or name another")
+    for path, suffix, kind in ((figure, ".png", "PNG"), (html, ".html", "HTML")):
+        if path and (path.suffix.lower() != suffix or path.is_dir()):
+            raise ConfigError(f"{path}: expected the name of a {kind} file, such as list{suffix}")
+        if path and not path.parent.is_dir():
+            raise ConfigError(f"{path.parent.absolute()}: no such folder; make it, or name another")
 
 
 def _draw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -12,18 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from mscm_lib.config import unknown_key
+from mscm_lib.data.packed.arrays import INDEX_COLUMNS
+from mscm_lib.data.packed.writing import write_index
 from mscm_lib.data.tables import ImageTable
 from mscm_lib.errors import ConfigError, DataError, ProtocolError
 from mscm_lib.files import atomic_path, read_json, write_json
 from mscm_lib.protocols import Protocol, ProtocolName, protocol_named
-from mscm_lib.retrieval.neighbours import FloatArray, Graph, Method, Neighbours, neighbours_of
+from mscm_lib.retrieval.neighbours import FloatArray, Graph, Method, exact
 from mscm_lib.usable import check_usable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FEATURES, IMAGES, RECORD, GRAPH = "features.npy", "images.csv", "index.json", "graph.faiss"
-COLUMNS = ("path", "id", "cam", "infrared")
 FORMAT = 2
 AGAIN = "build the index again"
 
@@ -70,11 +72,7 @@ class GalleryIndex:
     protocol: Protocol
     method: Method = "exact"
     about: dict[str, Any] = field(default_factory=dict)
-    _neighbours: Neighbours | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        if self._neighbours is None:
-            object.__setattr__(self, "_neighbours", neighbours_of(self.features, self.method))
+    _graph: Graph | None = field(default=None, repr=False)
 
     @classmethod
     def build(
@@ -103,7 +101,9 @@ class GalleryIndex:
                 f"features of shape {array.shape} for {len(table)} gallery images: expected a row "
                 "for each"
             )
-        return cls(table, _unit(array, table.paths), protocol_named(protocol), method, about or {})
+        array = _unit(array, table.paths)
+        graph = Graph.build(array) if method == "approximate" else None
+        return cls(table, array, protocol_named(protocol), method, about or {}, graph)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -121,13 +121,9 @@ class GalleryIndex:
     def write(self, folder: Path) -> None:
         """Write the index's files into a folder that is there."""
         np.save(folder / FEATURES, self.features, allow_pickle=False)
-        table = self.table
-        with (folder / IMAGES).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(zip(table.paths, table.ids, table.cams, table.infrared, strict=True))
-        if isinstance(self._neighbours, Graph):
-            self._neighbours.save(folder / GRAPH)
+        write_index(folder / IMAGES, self.table)
+        if self._graph:
+            self._graph.save(folder / GRAPH)
         record = {"format": FORMAT, "protocol": self.protocol.name, "method": self.method}
         write_json(folder / RECORD, {**record, "shape": self.features.shape, "about": self.about})
 
@@ -152,10 +148,12 @@ class GalleryIndex:
             features = np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False)
             with (folder / IMAGES).open(encoding="utf-8", newline="") as file:
                 names, *rows = csv.reader(file)
-            if tuple(names) != COLUMNS:
+            if names != INDEX_COLUMNS:
                 raise ValueError(f"columns {', '.join(names)}")
-            read = [(path, int(id_), int(cam), seen == "True") for path, id_, cam, seen in rows]
-            table = ImageTable.from_rows(read)
+            yes = ("1", "True")  # which former indices have
+            table = ImageTable.from_rows(
+                [(p, int(i), int(c), seen in yes) for p, i, c, seen in rows]
+            )
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder}: missing or damaged ({error}); {AGAIN}") from error
         if features.shape != shape or features.dtype != np.float32 or len(table) != shape[0]:
@@ -201,15 +199,16 @@ class GalleryIndex:
         queries = _unit(queries, [f"query {row}" for row in range(len(queries))])
         lists: list[list[Match]] = [[] for _ in queries]
         open_rows, count = np.arange(len(queries)), min(k, len(self))
-        assert self._neighbours is not None
+        find = self._graph.find if self._graph else partial(exact, self.features)
         while len(open_rows):
-            scores, rows = self._neighbours.find(queries[open_rows], count)
+            scores, rows = find(queries[open_rows], count)
             for place, query in enumerate(open_rows.tolist()):
                 own = tuple(None if x is None else int(x[query]) for x in (cameras, identities))
                 lists[query] = self._ranked(rows[place], scores[place], k, *own)
             if count == len(self):
                 break
-            open_rows = np.array([q for q in open_rows if _ranks(lists[q]) < k], dtype=np.int64)
+            ranks = [sum(not match.excluded for match in found) for found in lists]
+            open_rows = np.array([q for q in open_rows if ranks[q] < k], dtype=np.int64)
             count = min(2 * count, len(self))  # the camera rule took some: look further down
         return lists
 
@@ -222,20 +221,13 @@ class GalleryIndex:
             if row < 0 or rank == k:
                 break
             person, cam = int(self.table.ids[row]), int(self.table.cams[row])
-            out = camera is not None and self._excludes(camera, identity, cam, person)
+            own = self.protocol.own_camera and (camera, identity) == (cam, person)
+            out = own or (camera, cam) in self.protocol.places
             rank += not out
             right = None if identity is None else person == identity
             path = self.table.paths[row]
             matches.append(Match(None if out else rank, path, person, cam, float(score), right))
         return matches
-
-    def _excludes(self, camera: int, identity: int | None, cam: int, person: int) -> bool:
-        own = self.protocol.own_camera and (camera, identity) == (cam, person)
-        return own or (camera, cam) in self.protocol.places
-
-
-def _ranks(matches: Sequence[Match]) -> int:
-    return sum(not match.excluded for match in matches)
 
 
 def _array(features: Tensor | npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,60 +36,37 @@ _LINKS, _BUILD_EFFORT, _SEARCH_EFFORT = 32, 80, 256  # of the graph: neighbours,
 _PRODUCT_QUERIES = 256  # at one time, so that scores stay small
 
 
-class Neighbours(Protocol):
-    """What searches."""
+def exact(features: FloatArray, queries: FloatArray, count: int) -> Found:
+    """The ``count`` highest scores of (N, D) queries among (M, D) unit features, best first.
 
-    def find(self, queries: FloatArray, count: int) -> Found:
-        """The ``count`` highest scores of (N, D) queries: (N, count) scores and gallery rows."""
-        ...
-
-
-def neighbours_of(features: FloatArray, method: Method) -> Neighbours:
-    """What searches (M, D) unit features in the given way, at their number."""
-    if method == "approximate":
-        return Graph.build(features)
-    return Product(features) if len(features) < SWITCH else Exhaustive(features)
+    Returns:
+        (N, count) scores and gallery rows.
+    """
+    return (by_product if len(features) < SWITCH else by_faiss)(features, queries, count)
 
 
-class Product:
+def by_product(features: FloatArray, queries: FloatArray, count: int) -> Found:
     """One matrix product and a partial sort; equal scores come in gallery order, exactly."""
-
-    def __init__(self, features: FloatArray) -> None:
-        self.features = features
-
-    def find(self, queries: FloatArray, count: int) -> Found:
-        """See `Neighbours`."""
-        scores = np.empty((len(queries), count), np.float32)
-        rows = np.empty((len(queries), count), np.int64)
-        for start in range(0, len(queries), _PRODUCT_QUERIES):
-            products = queries[start : start + _PRODUCT_QUERIES] @ self.features.T  # (n, M)
-            for place, line in enumerate(products, start):
-                best = _best(line, count)
-                rows[place], scores[place] = best, line[best]
-        return scores, rows
+    scores = np.empty((len(queries), count), np.float32)
+    rows = np.empty((len(queries), count), np.int64)
+    for start in range(0, len(queries), _PRODUCT_QUERIES):
+        products = queries[start : start + _PRODUCT_QUERIES] @ features.T  # (n, M)
+        for place, line in enumerate(products, start):
+            last = np.partition(line, len(line) - count)[len(line) - count]
+            candidates = np.flatnonzero(line >= last)  # with all that equal the last
+            best = candidates[np.argsort(-line[candidates], kind="stable")[:count]]
+            rows[place], scores[place] = best, line[best]
+    return scores, rows
 
 
-def _best(line: FloatArray, count: int) -> IntArray:
-    """Places of the ``count`` highest of (M,) scores; of equal ones the first."""
-    last = np.partition(line, len(line) - count)[len(line) - count]
-    places = np.flatnonzero(line >= last)
-    return places[np.argsort(-line[places], kind="stable")[:count]]
-
-
-class Exhaustive:
+def by_faiss(features: FloatArray, queries: FloatArray, count: int) -> Found:
     """FAISS's exhaustive search: every score is computed, the matrix of scores is never held.
 
-    Scores may differ from `Product`'s in the last bits. Where equal scores straddle the end of the
-    list, FAISS says which of them are in it.
+    Scores may differ from `by_product`'s in the last bits. Where equal scores straddle the end of
+    the list, FAISS says which of them are in it.
     """
-
-    def __init__(self, features: FloatArray) -> None:
-        self.features = features
-
-    def find(self, queries: FloatArray, count: int) -> Found:
-        """See `Neighbours`."""
-        queries, product = np.ascontiguousarray(queries), _faiss().METRIC_INNER_PRODUCT
-        return _ordered(*_faiss().knn(queries, self.features, count, metric=product))
+    queries, product = np.ascontiguousarray(queries), _faiss().METRIC_INNER_PRODUCT
+    return _ordered(*_faiss().knn(queries, features, count, metric=product))
 
 
 class Graph:
@@ -108,7 +85,7 @@ class Graph:
         return cls(index)
 
     def find(self, queries: FloatArray, count: int) -> Found:
-        """See `Neighbours`; a row of -1 where the graph gave out."""
+        """As `exact`; a row of -1 where the graph gave out."""
         self.index.hnsw.efSearch = max(_SEARCH_EFFORT, 2 * count)
         return _ordered(*self.index.search(np.ascontiguousarray(queries), count))
 

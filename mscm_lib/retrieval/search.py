@@ -33,12 +33,7 @@ def half_of(folder: Path, modality: Modality) -> Path:
 
 
 class Searcher:
-    """An index and the network that made it.
-
-    Attributes:
-        index: of the gallery.
-        folder: where both are.
-    """
+    """The index of a gallery and the network that made it, both in one ``folder``."""
 
     def __init__(self, index: GalleryIndex, folder: Path) -> None:
         self.index = index
@@ -54,10 +49,9 @@ class Searcher:
         """
         folder = Path(folder)
         index = GalleryIndex.open(folder)
-        for modality in MODALITIES:
-            if not half_of(folder, modality).is_file():
-                missing = half_of(folder, modality)
-                raise DataError(f"{missing}: no such file; this index has features only, {AGAIN}")
+        for half in (half_of(folder, modality) for modality in MODALITIES):
+            if not half.is_file():
+                raise DataError(f"{half}: no such file; this index has features only, {AGAIN}")
         return cls(index, folder)
 
     def check(
@@ -71,23 +65,21 @@ class Searcher:
         """
         for known in MODALITIES:
             if modality == known:
-                self._check_camera(known, camera, identity)
-                return known
-        raise ConfigError(unknown_key("modality", modality, list(MODALITIES)))
-
-    def _check_camera(self, modality: Modality, camera: int | None, identity: int | None) -> None:
-        cameras = self.index.about["cameras"][modality]
+                break
+        else:
+            raise ConfigError(unknown_key("modality", modality, list(MODALITIES)))
+        cameras, protocol = self.index.about["cameras"][known], self.index.protocol
         if camera is not None and camera not in cameras:
             raise ConfigError(
-                f"camera = {camera}: {self.index.about['dataset']}'s {modality} pictures are of "
+                f"camera = {camera}: {self.index.about['dataset']}'s {known} pictures are of "
                 f"camera {', '.join(map(str, cameras))}; leave it out for a picture of another"
             )
-        protocol = self.index.protocol
         if camera is not None and identity is None and protocol.own_camera:
             raise ConfigError(
                 f"camera = {camera}: the camera rule of {protocol.name} leaves out images of the "
                 "same person by this camera; give the identity too"
             )
+        return known
 
     def embed(self, pixels: Pixels, modality: Modality) -> npt.NDArray[np.float32]:
         """The index's feature of one picture: (H, W, 3) pixels → (1, D).
@@ -96,17 +88,15 @@ class Searcher:
             DataError: the half of the network is damaged, or not of the one that made the index.
         """
         if modality not in self._halves:
-            self._halves[modality] = self._half(modality)
+            import onnxruntime  # a refused picture does not wait for it
+
+            path = half_of(self.folder, modality)
+            if file_digest(path) != self.index.about["halves"][modality]:
+                raise DataError(f"{path}: not the network that embedded this gallery; {AGAIN}")
+            providers = ["CPUExecutionProvider"]
+            self._halves[modality] = onnxruntime.InferenceSession(path, providers=providers)
         (feature,) = self._halves[modality].run(["feature"], {"images": pixels[None]})
         return np.asarray(feature)
-
-    def _half(self, modality: Modality) -> Any:
-        import onnxruntime  # a refused picture does not wait for it
-
-        path = half_of(self.folder, modality)
-        if file_digest(path) != self.index.about["halves"][modality]:
-            raise DataError(f"{path}: not the network that embedded this gallery; {AGAIN}")
-        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def search(
         self,
@@ -130,10 +120,8 @@ class Searcher:
         """
         modality = self.check(modality, camera, identity)
         feature = self.embed(self.pixels(image), modality)
-        cameras = None if camera is None else [camera]
-        identities = None if identity is None else [identity]
-        (matches,) = self.index.search(feature, k, cameras, identities)
-        return matches
+        labels = ([label] if label is not None else None for label in (camera, identity))
+        return self.index.search(feature, k, *labels)[0]
 
     def thresholds(self) -> Thresholds:
         """How alike two images must be to count as one person, kept with the index.

@@ -112,14 +112,8 @@ def dependencies(study: Study, stem: str) -> list[str]:
         return [*code, executed_by_stage(study, stem)]
     tables = f"results/{study.name}/tables"
     if stem in studies_of_notebooks():  # beside other experiments' results
-        return [
-            *code,
-            tables,
-            "results/benchmarks",
-            "README.md",
-            *definitions(study),
-            *map(from_root, own_files(study)),
-        ]
+        own = map(from_root, own_files(study))
+        return [*code, tables, "results/benchmarks", "README.md", *definitions(study), *own]
     if stem in TOLD:
         return [*code, tables, *definitions(study)]
     found = [*code, "variants.yaml", *definitions(study)]
@@ -151,5 +145,4 @@ def own_files(study: Study) -> list[Path]:
 
 def published() -> list[str]:
     """The tables of figures in print."""
-    tables = resolve("mscm_lib/reports").glob("published*.csv")
-    return sorted(map(from_root, tables))
+    return sorted(map(from_root, resolve("mscm_lib/reports").glob("published*.csv")))

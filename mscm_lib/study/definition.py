@@ -10,7 +10,7 @@ from typing import Any
 from mscm_lib.config import LICENSED, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
-from mscm_lib.study.reading import check_keys, mapping, plain_text, safe_name
+from mscm_lib.study.reading import check_keys, mapping, plain_text, safe_name, texts
 
 READERS = ("generated", *LICENSED, "table")
 
@@ -58,7 +58,7 @@ class DataDefinition:
                 raise ConfigError(f"{where}.{side} = {size!r}: expected a multiple of 16 pixels")
         if drawn == ("source" in values):
             raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
-        source = plain_text(f"{where}.source", values.get("source", "drawn"))
+        source = "" if drawn else plain_text(f"{where}.source", values["source"])
         settings = mapping(f"{where}.settings", values.get("settings", {}))
         try:
             if drawn:
@@ -73,9 +73,7 @@ class DataDefinition:
                 raise ConfigError("only the generator and tables have settings")
         except (ConfigError, TypeError) as error:
             raise ConfigError(f"{where}.settings: {error}") from error
-        return cls(
-            key, reader, values["height"], values["width"], "" if drawn else source, settings
-        )
+        return cls(key, reader, values["height"], values["width"], source, settings)
 
 
 def read_definitions(where: str, values: Any, chosen: Any) -> dict[str, DataDefinition]:
@@ -90,9 +88,7 @@ def read_definitions(where: str, values: Any, chosen: Any) -> dict[str, DataDefi
     }
     if chosen is None:
         return found
-    if not isinstance(chosen, list) or not chosen or len({*map(str, chosen)}) < len(chosen):
-        raise ConfigError(f"{where}: datasets = {chosen!r}: expected a list of data, no repeats")
-    for key in chosen:
+    for key in texts(f"{where}: datasets", chosen):
         if key not in found:
-            raise ConfigError(unknown_key(f"dataset in {where}", str(key), list(found)))
+            raise ConfigError(unknown_key(f"dataset in {where}", key, list(found)))
     return {key: found[key] for key in chosen}

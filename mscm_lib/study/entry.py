@@ -20,15 +20,9 @@ def enter(name: str, folder: Path | str) -> Path:
     """Take a dataset that is on this disk into the study, at ``data/raw/<name>``.
 
     The data doctor looks every image over first. Then ``dvc add`` copies the tree (a link where the
-    file system can) and pins it in ``data/raw/<name>.dvc``, which git may hold: it names a digest,
-    no image. It is marked ``push: false``, so that ``dvc push`` never sends licensed images away.
-
-    Args:
-        name: sysu, regdb or llcm.
-        folder: the dataset in its official layout; may be ``data/raw/<name>`` itself.
-
-    Returns:
-        The ``.dvc`` file.
+    file system can) and pins it in ``data/raw/<name>.dvc``, which is returned and which git may
+    hold: it names a digest, no image. It is marked ``push: false``, so that ``dvc push`` never
+    sends licensed images away. ``folder`` may be ``data/raw/<name>`` itself.
 
     Raises:
         ConfigError: no such dataset.
@@ -57,7 +51,10 @@ def enter(name: str, folder: Path | str) -> Path:
     if subprocess.run(dvc, cwd=project_root()).returncode:
         raise StorageError(f"{place}: DVC could not add {source}; its message stands above")
     pointer = place.with_name(f"{name}.dvc")
-    never_push(pointer)
+    content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+    for out in content["outs"]:
+        out["push"] = False
+    write_text(pointer, yaml.safe_dump(content, sort_keys=False))
     return pointer
 
 
@@ -67,14 +64,6 @@ def uses_of(reader: str) -> dict[str, set[object]]:
     reading = [s for s in studies if any(d.reader == reader for d in s.data.values())]
     runs = [run for study in reading for run in map(study.config, study.runs())]
     return {"draw": {run.draw for run in runs}, "trial": {run.trial for run in runs}}
-
-
-def never_push(pointer: Path) -> None:
-    """Mark what ``pointer`` (a .dvc file) tracks as not to be pushed."""
-    content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
-    for out in content["outs"]:
-        out["push"] = False
-    write_text(pointer, yaml.safe_dump(content, sort_keys=False))
 
 
 def check_sources(study: Study) -> None:
@@ -92,13 +81,10 @@ def check_sources(study: Study) -> None:
             raise DataError(
                 f"{source}: not in the workspace; fetch it with: dvc checkout {pointer}"
             )
+        said = f"{source}: no such folder; the study {study.name!r}"
         if definition.reader == "table":
-            raise DataError(
-                f"{source}: no such folder; the study {study.name!r} reads a CSV of images there"
-            )
+            raise DataError(f"{said} reads a CSV of images there")
         raise DataError(
-            f"{source}: no such folder; the study {study.name!r} needs {definition.reader} there in "
-            f"its official layout; enter yours with: mscm enter {definition.reader} /path/to/it"
-            if definition.reader in LICENSED
-            else f"{source}: no such file; the study {study.name!r} reads its images from there"
+            f"{said} needs {definition.reader} there in its official layout; enter yours with: "
+            f"mscm enter {definition.reader} /path/to/it"
         )

@@ -121,7 +121,7 @@ def _why_no_kernel() -> str:
     """What this environment's kernel says when it cannot start, and the remedy."""
     command = [sys.executable, "-c", "import ipykernel.kernelapp"]
     said = subprocess.run(command, capture_output=True, text=True).stderr.strip().splitlines()
-    cause = (
-        said[-1] if said else "the kernel's own file (jupyter kernelspec list) starts it wrongly"
+    said = said or ["the kernel's own file (jupyter kernelspec list) starts it wrongly"]
+    return (
+        f"The cause: {said[-1]}. The remedy: make distclean setup, or mend the active environment"
     )
-    return f"The cause: {cause}. The remedy: make distclean setup, or mend the active environment"

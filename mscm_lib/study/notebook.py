@@ -41,15 +41,13 @@ class Parameters:
 
     def values(self) -> dict[str, Any]:
         """What was set, by name, leaving out what was imported, private names and IPython's own."""
+        others = self._before | {"In", "Out", "exit", "quit", "get_ipython", "open"}
         return {
             key: value
             for key, value in self._namespace.items()
-            if key not in self._before
-            and not key.startswith("_")
-            and key not in _IPYTHON
-            and not isinstance(value, types.ModuleType)
-            and not callable(value)
-        }
+            if key not in others and not key.startswith("_")
+            and not isinstance(value, types.ModuleType) and not callable(value)
+        }  # fmt: skip
 
     def take(self, *known: str) -> dict[str, Any]:
         """The values of a notebook whose parameters are exactly ``known``.
@@ -96,7 +94,7 @@ class Parameters:
         for key, value in values.items():
             if not isinstance(value, str) or value in ("", "none", "imagenet"):
                 continue
-            if key in _WRITTEN:
+            if key == "output":
                 placed[key] = from_root(here(value))
             elif key in _READ:
                 placed[key] = from_root(existing(value, "file", "folder"))
@@ -135,8 +133,4 @@ def as_table(values: dict[str, Any], header: str = "value") -> pd.DataFrame:
 
 
 _READ = ("checkpoint", "trained", "weights", "results", "sysu_root", "regdb_root", "llcm_root")
-_WRITTEN = ("output",)
-"""Parameters that are paths, wherever a notebook has them."""
-
-
-_IPYTHON = {"In", "Out", "exit", "quit", "get_ipython", "open"}
+"""Parameters that are paths to read, wherever a notebook has them; ``output`` is one to write."""

@@ -52,7 +52,11 @@ def make(study: Study, jobs: int = 0) -> None:
     if jobs < 0:
         raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time, or 0 to choose")
     chosen = not jobs
-    jobs = jobs or _fitting(study)
+    if chosen:
+        import torch
+
+        runs = sum(1 for _ in study.runs())
+        jobs = 1 if torch.cuda.is_available() else min(available_cores(), runs)
     threads = 1 if chosen else max(available_cores() // jobs, 1)
     check_sources(study)
     for line in tried(study):
@@ -132,13 +136,6 @@ def _not_in(cache: Path, study: Study) -> list[str]:
         if all(resolve(out["path"]).exists() for out in made)
         and not all((cache / "files/md5" / o["md5"][:2] / o["md5"][2:]).exists() for o in made)
     ]
-
-
-def _fitting(study: Study) -> int:
-    import torch
-
-    runs = sum(1 for _ in study.runs())
-    return 1 if torch.cuda.is_available() else min(available_cores(), runs)
 
 
 def _repro(study: Study, targets: Sequence[str]) -> None:

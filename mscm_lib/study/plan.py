@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -33,18 +33,9 @@ from mscm_lib.study.copies import (
     of_no_study,
     own_files,
 )
-from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.searched import PAGE, read_by_page
-from mscm_lib.study.settings import (
-    RunName,
-    Study,
-    find_study,
-    load_study,
-    study_names,
-)
-
-_WRITTEN = "# Written by: mscm plan\n"
+from mscm_lib.study.settings import RunName, Study, find_study, load_study, study_names
 
 
 def write_plan() -> list[str]:
@@ -85,25 +76,23 @@ def compiled() -> dict[str, str]:
         for run in study.runs():
             config = study.config(run)
             place, _, other = runs.setdefault(run.name, (study.name, run, config))
-            _agree(run.name, (place, other.as_dict()), (study.name, config.as_dict()))
+            if other != config:
+                _disagree(run.name, (place, other.as_dict()), (study.name, config.as_dict()))
     files = {}
     for key, home in homes.items():
-        files[f"plan/data/{key}.yaml"] = _yaml(as_plain(home.data[key]))
+        values = {**vars(home.data[key]), "settings": dict(home.data[key].settings)}
+        plain = {name: value for name, value in values.items() if value not in ("", {})}
+        files[f"plan/data/{key}.yaml"] = _yaml(plain)
         files[f"plan/reference/{key}.yaml"] = _yaml(_reference(home, key))
     for name, (_, _, config) in runs.items():
         files[f"plan/{name}/train.yaml"] = _yaml(config.training())
         files[f"plan/{name}/evaluate.yaml"] = _yaml(config.evaluation())
     for study in studies:
-        files[f"plan/studies/{study.name}.yaml"] = _yaml(
-            {
-                "datasets": list(study.data),
-                "variants": list(study.variants),
-                "reference": study.reference,
-                "trials": list(study.trials),
-                "seeds": list(study.seeds),
-            }
-        )
-        files[f"studies/{study.name}/dvc.yaml"] = _WRITTEN + _dump(_stages(study))
+        covered = {"datasets": list(study.data), "variants": list(study.variants),
+                   "reference": study.reference, "trials": list(study.trials),
+                   "seeds": list(study.seeds)}  # fmt: skip
+        files[f"plan/studies/{study.name}.yaml"] = _yaml(covered)
+        files[f"studies/{study.name}/dvc.yaml"] = _yaml(_stages(study))
         if study.name == QUICK:
             files["book/dvc.yaml"] = _yaml({"stages": _reports(study, of_no_study(), "..")})
     index = {
@@ -167,12 +156,6 @@ def described(study: Study) -> str:
     return "\n".join([*lines, f"{several}, {total:,} steps in all" if total else several])
 
 
-def as_plain(definition: DataDefinition) -> dict[str, Any]:
-    """A data definition as its plan file keeps it: without what it does not have."""
-    values = {**vars(definition), "settings": dict(definition.settings)}
-    return {key: value for key, value in values.items() if value != "" and value != {}}
-
-
 def _reference(study: Study, dataset: str) -> dict[str, Any]:
     """What the rankings that need no training read: the protocol, and the untrained network."""
     seeds = study.seeds_of(dataset)
@@ -187,69 +170,48 @@ def _watching(config: RunConfig) -> dict[str, Any]:
     return {key: getattr(config, key) for key in WATCHING if getattr(config, key)}
 
 
-def _agree(
+def _disagree(
     run: str, one: tuple[str, Mapping[str, Any]], other: tuple[str, Mapping[str, Any]]
-) -> None:
+) -> NoReturn:
     """Refuse two studies that mean different things by one run's name."""
     (first, a), (second, b) = one, other
-    differing = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-    if differing:
-        key = differing[0]
-        raise ConfigError(
-            f"run {run!r} differs between studies/{first}/study.yaml ({key} = {a.get(key)!r}) "
-            f"and studies/{second}/study.yaml ({key} = {b.get(key)!r}); one name has one meaning: "
-            "give one of them another name"
-        )
+    key = min(key for key in a if a[key] != b[key])
+    raise ConfigError(
+        f"run {run!r} differs between studies/{first}/study.yaml ({key} = {a[key]!r}) "
+        f"and studies/{second}/study.yaml ({key} = {b[key]!r}); one name has one meaning: "
+        "give one of them another name"
+    )
 
 
 def _stages(study: Study) -> dict[str, Any]:
     """The study's own stages; their runs are the top ``dvc.yaml``'s."""
-    name, results = study.name, f"results/{study.name}"
-    runs = [run.name for run in study.runs()]
-    made = [f"runs/{kind}/{run}" for run in runs for kind in ("train", "evaluate")]
-    copies = _reports(study, notebooks_of(study))
-    page = f"{results}/{PAGE}"
-    read = read_by_page(study)
-    looked = {"rankings": _stage(f"mscm rankings {name}", read, page)} if read else {}
-    tables = ["build/code/tables", f"plan/studies/{name}.yaml", *made]
+    name, results, defined = study.name, f"results/{study.name}", definitions(study)
+    tables, figures, page = (f"{results}/{made}" for made in ("tables", "figures", PAGE))
+    runs = [f"runs/{kind}/{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
+    runs += [f"runs/reference/{key}" for key in study.data]
     files = own_files(study)
     if missing := [path for path in files if not path.is_file()]:
         raise ConfigError(f"studies/{name}/study.yaml: names a part in {missing[0]}: no such file")
-    own = [*map(from_root, files)]
-    parts = {
-        "parts": {
-            "wdir": "../..",
-            "cmd": f"mscm strip {name}",
-            "deps": [FOLDER, *own],
-            "outs": [f"{OWN}/{name}"],
-        }
-    }
+    stages: dict[str, Any] = {}
+    if files:
+        own = [FOLDER, *map(from_root, files)]
+        strip = {"wdir": "../..", "cmd": f"mscm strip {name}"}
+        stages["parts"] = {**strip, "deps": own, "outs": [f"{OWN}/{name}"]}
+    collected = ["build/code/tables", f"plan/studies/{name}.yaml", *runs]
+    stages["tables"] = _stage(f"mscm tables {name}", collected, tables)
+    drawn = ["build/code/figures", tables, *defined]
+    stages["figures"] = _stage(f"mscm figures {name}", drawn, figures)
+    read = read_by_page(study)
+    shown = {"rankings": _stage(f"mscm rankings {name}", read, page)} if read else {}
+    shown |= _reports(study, notebooks_of(study))
+    outs = [out for stage in shown.values() for out in stage["outs"][0]]
+    told = ["build/code/summary", tables, figures, *outs, *defined]
+    summary = _stage(f"mscm summary {name}", told, f"{results}/README.md")
     return {
-        "stages": {
-            **(parts if own else {}),
-            "tables": _stage(
-                f"mscm tables {name}",
-                [*tables, *(f"runs/reference/{key}" for key in study.data)],
-                f"{results}/tables",
-            ),
-            "figures": _stage(
-                f"mscm figures {name}",
-                ["build/code/figures", f"{results}/tables", *definitions(study)],
-                f"{results}/figures",
-            ),
-            **looked,
-            **copies,
-            "summary": _stage(
-                f"mscm summary {name}",
-                ["build/code/summary", f"{results}/tables", f"{results}/figures",
-                 *(out for stage in (looked | copies).values() for out in stage["outs"][0]),
-                 *definitions(study)],
-                f"{results}/README.md",
-            ),
-        },
-        "metrics": [f"../../{results}/tables/headline.json"],
+        "stages": stages | shown | {"summary": summary},
+        "metrics": [f"../../{tables}/headline.json"],
         "plots": _plots(study),
-    }  # fmt: skip
+    }
 
 
 def _reports(study: Study, stems: Sequence[str], root: str = "../..") -> dict[str, Any]:
@@ -274,10 +236,9 @@ def _stage(command: str, deps: Sequence[str], out: str, root: str = "../..") -> 
 def _plots(study: Study) -> list[dict[str, Any]]:
     """A plot a quantity and network, a curve a run."""
     titles = {
-        "identity_loss": "identity loss",
-        "metric_loss": "metric loss",
+        "identity_loss": "identity loss", "metric_loss": "metric loss",
         "accuracy": "training accuracy",
-    }
+    }  # fmt: skip
     return [
         {
             f"{study.name}, {variant}{on}: {title}": {
@@ -297,8 +258,5 @@ def _plots(study: Study) -> list[dict[str, Any]]:
 
 
 def _yaml(values: Mapping[str, Any]) -> str:
-    return _WRITTEN + _dump(values)
-
-
-def _dump(values: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=100)
+    text: str = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=100)
+    return f"# Written by: mscm plan\n{text}"

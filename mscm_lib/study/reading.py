@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -41,14 +41,6 @@ def plain_text(where: str, value: Any) -> str:
     return value
 
 
-def texts(where: str, value: Any) -> tuple[str, ...]:
-    """``value`` where it lists texts, none twice."""
-    good = isinstance(value, list) and value and len({*map(repr, value)}) == len(value)
-    if not good or any(not isinstance(text, str) or not text.strip() for text in value):
-        raise ConfigError(f"{where} = {value!r}: expected a list of names, no repeats")
-    return tuple(value)
-
-
 def safe_name(where: str, value: Any) -> str:
     """``value`` where it may name a folder, a stage and a part of DVC's overrides."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
@@ -59,13 +51,21 @@ def safe_name(where: str, value: Any) -> str:
     return value
 
 
+def texts(where: str, value: Any) -> tuple[str, ...]:
+    """``value`` where it lists texts, none twice."""
+    return _listed(where, value, lambda each: isinstance(each, str) and each.strip(), "names")
+
+
 def whole_numbers(where: str, value: Any) -> tuple[int, ...]:
     """``value`` where it lists whole numbers, 0 or more, none twice."""
-    good = isinstance(value, list) and value and len({*map(repr, value)}) == len(value)
-    if not good or any(type(number) is not int or number < 0 for number in value):
-        raise ConfigError(
-            f"{where} = {value!r}: expected a list of whole numbers, 0 or more, no repeats"
-        )
+    kind = "whole numbers, 0 or more"
+    return _listed(where, value, lambda each: type(each) is int and each >= 0, kind)
+
+
+def _listed(where: str, value: Any, good: Callable[[Any], Any], kind: str) -> tuple[Any, ...]:
+    whole = isinstance(value, list) and value and len({*map(repr, value)}) == len(value)
+    if not whole or not all(map(good, value)):
+        raise ConfigError(f"{where} = {value!r}: expected a list of {kind}, no repeats")
     return tuple(value)
 
 

@@ -13,14 +13,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 
-from mscm_lib.config import LICENSED, unknown_key
+from mscm_lib.config import LICENSED
 from mscm_lib.data.emulated.emulate import emulate
-from mscm_lib.data.generated.settings import Layout
-from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.reading import read_yaml
@@ -45,7 +44,7 @@ def rehearse(names: Sequence[str] = LICENSED) -> None:
     """Run the paper's study on a miniature tree of each dataset, below ``build/rehearsal``.
 
     Raises:
-        ConfigError: a preset is wrong.
+        ConfigError: no such dataset.
         StudyError: a stage failed; its own message stands above.
     """
     began = time.monotonic()
@@ -55,7 +54,7 @@ def rehearse(names: Sequence[str] = LICENSED) -> None:
         write_miniature(root, name)
         if not (root / f"data/raw/{name}.dvc").is_file():
             tree = resolve(f"build/rehearsal/trees/{name}")
-            emulate(_layout(name), tree, scale="miniature")
+            emulate(name, tree, scale="miniature")
             _mscm(root, "enter", name, str(tree))
         _mscm(root, "study", name)
     print(f"\nRehearsed in {(time.monotonic() - began) / 60:.1f} min. Where to look:")
@@ -67,13 +66,6 @@ def _mscm(root: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "mscm_lib.cli", *arguments]
     if subprocess.run(command, cwd=root, env=environment(root)).returncode:
         raise StudyError(f"the rehearsal stopped at: mscm {arguments[0]}; its files are in {root}")
-
-
-def _layout(name: str) -> Layout:
-    for layout in get_args(Layout):
-        if layout == name:
-            return layout
-    raise ConfigError(unknown_key("dataset", name, list(get_args(Layout))))
 
 
 def write_miniature(root: Path, name: str) -> None:

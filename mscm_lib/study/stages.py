@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
@@ -14,11 +12,8 @@ from mscm_lib.study.plan import planned, planned_of
 def run_stage(kind: str, name: str) -> None:
     """Execute one stage's notebook with the parameters that the plan names.
 
-    Outputs lie in ``runs/<kind>/<name>``, the executed notebook in ``runs/notebooks``.
-
-    Args:
-        kind: train or evaluate a run, or reference: what needs no training.
-        name: of a run, or of a dataset where ``kind`` is reference.
+    ``kind`` is train or evaluate, of a run, or reference, of a dataset. Outputs lie in
+    ``runs/<kind>/<name>``, the executed notebook in ``runs/notebooks``.
 
     Raises:
         ConfigError: no stage is called so, or the plan does not have the run.
@@ -26,10 +21,8 @@ def run_stage(kind: str, name: str) -> None:
     """
     if kind not in STAGES:
         raise ConfigError(unknown_key("stage", kind, list(STAGES)))
-    if kind == "reference":
-        parameters: dict[str, Any] = planned_of(name, "reference")
-    else:
-        parameters = planned(name, kind)
+    reference = kind == "reference"
+    parameters = planned_of(name, kind) if reference else planned(name, kind)
     parameters["output"] = f"runs/{kind}/{name}"
     if kind == "evaluate":
         parameters["trained"] = f"runs/train/{name}"

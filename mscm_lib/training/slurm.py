@@ -1,14 +1,4 @@
-"""A study's runs on a SLURM cluster, through submitit.
-
-From Python on the login node, in the project's root:
-
-    from mscm_lib.study.settings import load_study
-    from mscm_lib.training.slurm import StageJob, submit
-
-    jobs = {run.name: StageJob(("train", run.name)) for run in load_study("sysu").runs()}
-    handles = submit(jobs, gpus_per_node=1, cpus_per_task=8, timeout_min=600,
-                     slurm_partition="gpu", slurm_array_parallelism=16)
-    [handle.result() for handle in handles.values()]
+"""A study's runs on a SLURM cluster, through submitit; README.md has the whole call.
 
 A `StageJob` executes the stage's notebook on one device, as ``dvc repro`` would; afterwards ``dvc
 commit --force train`` tells DVC that the stages are done, and ``make study`` goes on from there. A
@@ -36,7 +26,10 @@ from mscm_lib.errors import ConfigError, TrainingError
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.training.engine import train
 
-_COMMAND = [sys.executable, "-m", "mscm_lib.cli", "run"]
+
+def _queue_again(job: Callable[[], str]) -> DelayedSubmission:
+    """Called by submitit before a job is ended from outside: queue it again as it is."""
+    return DelayedSubmission(job)
 
 
 @dataclass(frozen=True)
@@ -52,6 +45,7 @@ class TrainJob:
     config: RunConfig
     output: Path
     state: Path | None = None
+    checkpoint = _queue_again
 
     def __call__(self) -> str:
         """Train in this task; returns the run's summary."""
@@ -59,33 +53,22 @@ class TrainJob:
             TorchDistributedEnvironment().export(set_cuda_visible_devices=False)
         return train(self.config, self.output, self.state).summary
 
-    def checkpoint(self) -> DelayedSubmission:
-        """Called by submitit before the job is ended from outside: queue it again as it is."""
-        return DelayedSubmission(self)
-
 
 @dataclass(frozen=True)
 class StageJob:
-    """One pipeline stage's notebook: the arguments of ``mscm run``.
-
-    Attributes:
-        arguments: for example ``("train", "sysu-mscmnet-t0-s0")``.
-    """
+    """One pipeline stage's notebook: ``arguments`` of ``mscm run``, as ("train", "<run>")."""
 
     arguments: tuple[str, ...]
+    checkpoint = _queue_again
 
     def __call__(self) -> str:
         """Execute the notebook; raises `TrainingError` with what it said when it failed."""
-        words = [*_COMMAND, *self.arguments]
+        words = [sys.executable, "-m", "mscm_lib.cli", "run", *self.arguments]
         done = subprocess.run(words, cwd=project_root(), capture_output=True, text=True)
         print(done.stdout, end="")
         if done.returncode:
             raise TrainingError(f"{' '.join(words)} failed: {done.stderr.strip()}")
         return done.stdout
-
-    def checkpoint(self) -> DelayedSubmission:
-        """Called by submitit before the job is ended from outside: queue it again as it is."""
-        return DelayedSubmission(self)
 
 
 def submit(
@@ -101,7 +84,7 @@ def submit(
         logs: folder for submitit's scripts, outputs and results.
         cluster: "slurm", "local" (processes on this machine) or "debug" (in this process).
         resources: as `submitit.AutoExecutor.update_parameters` takes them, for example
-            ``timeout_min``, ``gpus_per_node``, ``cpus_per_task``, ``slurm_partition``.
+            ``timeout_min``, ``gpus_per_node``, ``slurm_partition``, ``slurm_array_parallelism``.
 
     Raises:
         ConfigError: there is no such cluster here, or a resource is unknown.

@@ -45,10 +45,10 @@ def test_without_decoding_headers_are_still_read(tree, forms):
 
 
 def test_counts_stand_beside_the_published(tree):
-    table = diagnose("regdb", tree("regdb"), progress=False).counts_table().set_index("what")
-    row = table.loc["training images of each split, visible"]
-    assert (row["found"], row["published"], row["agrees"]) == (4, 2060, False)
-    assert table.loc["complete splits", "agrees"]
+    counts = {c.what: c for c in diagnose("regdb", tree("regdb"), progress=False).counts}
+    count = counts["training images of each split, visible"]
+    assert (count.found, count.published, count.agrees) == (4, 2060, False)
+    assert counts["complete splits"].agrees
 
 
 def test_a_gallery_of_an_incomplete_split_is_refused(tree, forms):

@@ -275,7 +275,7 @@ def test_the_doctor_counts_and_looks_into_the_listed_pictures_alone(root, forms)
     (found,) = diagnosis.findings
     assert (found.severity, found.path) == ("error", "visible/1_1_0.jpg")
     assert diagnosis.checked == 7 * 4 * SHOTS
-    counts = diagnosis.counts_table().set_index("what")["found"]
+    counts = {count.what: count.found for count in diagnosis.counts}
     assert counts["training identities"] == 4 and counts["cameras"] == 4
     assert counts["queries, infrared-to-visible"] == 18
     assert counts["gallery, infrared-to-visible, 1 drawn"] == 6

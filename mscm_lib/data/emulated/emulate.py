@@ -29,10 +29,11 @@ from mscm_lib.files import atomic_path, read_json, write_json
 
 Scale = Literal["full", "miniature"]
 MAT_HEADER = b"MATLAB 5.0 MAT-file, written by mscm_lib.data.emulated.emulate"
+_NOTE = "drawn by mscm_lib.data.emulated.emulate; no image of the real dataset is in here"
 MAT_HEADER_BYTES = 116  # of descriptive text at the start of a version 5 file
 _PLANS = {"sysu": sysu_plan, "regdb": regdb_plan, "llcm": llcm_plan}
 _NAMES = [*_PLANS, "table"]
-_SIZES: dict[str, tuple[int, int]] = {"full": (32, 16), "miniature": (96, 48)}
+_HEIGHTS = {"full": 32, "miniature": 96}
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,11 @@ class EmulatedTree:
 
 
 def emulate(
-    name: Literal["sysu", "regdb", "llcm", "table"],
+    name: str,
     root: Path | str,
     scale: Scale = "miniature",
     *,
     height: int = 0,
-    width: int = 0,
     seed: int = 0,
     workers: int | None = None,
     progress: bool = True,
@@ -68,11 +68,10 @@ def emulate(
     """Write the generated benchmark under ``root`` in an official layout.
 
     Args:
-        name: the dataset whose layout is written.
+        name: the dataset whose layout is written: sysu, regdb, llcm or table.
         root: folder to make; it appears whole or not at all. An emulated tree is replaced.
         scale: ``full`` meets every published count; ``miniature`` has a few identities.
-        height: of the images in pixels; 0: 32 at full scale, 96 in miniature.
-        width: of the images; 0: half the height.
+        height: of the images in pixels, half as wide; 0: 32 at full scale, 96 in miniature.
         seed: of the people and of the splits.
         workers: processes; None: one a core.
         progress: show a bar.
@@ -85,65 +84,50 @@ def emulate(
     """
     if name not in _NAMES:
         raise ConfigError(unknown_key("dataset", name, _NAMES))
-    if scale not in _SIZES:
-        raise ConfigError(unknown_key("scale", scale, list(_SIZES)))
+    if scale not in _HEIGHTS:
+        raise ConfigError(unknown_key("scale", scale, list(_HEIGHTS)))
     root = Path(root)
     _refuse_foreign(root)
-    height = height or _SIZES[scale][0]
-    width = width or height // 2
+    height = height or _HEIGHTS[scale]
+    width = height // 2
+    world = GeneratedSettings(seed=seed)
     if name == "table":
         if scale == "full":
             raise ConfigError("scale = 'full': a table of one's own has no published counts")
         plan = table_plan(TableProtocol.from_mapping(settings or {}), seed)
-        world = GeneratedSettings(seed=seed)
     else:
         plan = _PLANS[name](scale == "full", seed)
-        world = GeneratedSettings(seed=seed, layout=name)
+        world = world.replace(layout=name)
     if name == "regdb":  # no dye and no print reaches a thermal camera, so it can share less
         world = world.replace(infrared_sensor="thermal", shared=0.55)
     with atomic_path(root) as part:
         for folder in sorted({Path(image.path).parent for image in plan.images}):
             (part / folder).mkdir(parents=True, exist_ok=True)
         write = partial(_write_images, part, world, (height, width))
+        told = f"{name} ({scale})"
         for _ in in_order(
-            write,
-            plan.images,
-            title=f"{name} ({scale})",
-            workers=workers,
-            progress=progress,
-            chunk=128,
+            write, plan.images, title=told, workers=workers, progress=progress, chunk=128
         ):
             pass
         for file, content in plan.texts.items():
             (part / file).parent.mkdir(parents=True, exist_ok=True)
             (part / file).write_text(content, encoding="utf-8", newline="\n")
         _write_permutations(part, plan)
-        write_json(part / MARKER, _description(name, scale, height, width, seed))
+        said = {"layout": name, "scale": scale, "height": height, "width": width, "seed": seed}
+        write_json(part / MARKER, {**said, "note": _NOTE})
     identities = len({image.identity for image in plan.images})
     return EmulatedTree(root, len(plan.images), identities, name, scale)
 
 
-def _description(name: str, scale: str, height: int, width: int, seed: int) -> dict[str, Any]:
-    return {
-        "layout": name,
-        "scale": scale,
-        "height": height,
-        "width": width,
-        "seed": seed,
-        "note": "drawn by mscm_lib.data.emulated.emulate; no image of the real dataset is in here",
-    }
-
-
 def _refuse_foreign(root: Path) -> None:
-    if root.is_dir():
-        if any(root.iterdir()) and not (root / MARKER).is_file():
-            raise DataError(
-                f"{root}: holds files that are no emulated tree (no {MARKER}); "
-                "choose an empty or a new folder"
-            )
-        if (root / MARKER).is_file():
-            read_json(root / MARKER)
-    elif root.exists():
+    if (root / MARKER).is_file():
+        read_json(root / MARKER)
+    elif root.is_dir() and any(root.iterdir()):
+        raise DataError(
+            f"{root}: holds files that are no emulated tree (no {MARKER}); "
+            "choose an empty or a new folder"
+        )
+    elif root.exists() and not root.is_dir():
         raise DataError(f"{root}: is a file; choose a folder")
 
 

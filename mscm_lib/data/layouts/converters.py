@@ -17,12 +17,12 @@ pictures count; labels start again at 0 in each, so identities are taken from th
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+import pandas as pd
 
 from mscm_lib.data.faults import Findings
 from mscm_lib.data.layouts.listed import Listed
@@ -53,12 +53,12 @@ def buptcampus_table(root: Path | str) -> dict[str, Any]:
     frames = read_json(root / "data_paths.json")
     rows: list[Line] = []
     for split, file in _BUPT_LISTS.items():
-        for where, words in _words(root, file, 4):
+        for where, words in _words(root, file):
             person, modalities, camera, tracklet = words
             for modality in modalities.split("/"):
-                name = "-".join((person, modality, camera, tracklet))
-                for path in _frames(frames, (person, modality, camera, tracklet), where):
-                    rows.append((path, person, camera, modality, split, name))
+                keys = (person, modality, camera, tracklet)
+                for path in _frames(frames, keys, where):
+                    rows.append((path, person, camera, modality, split, "-".join(keys)))
     _write(root, rows)
     return {
         "modalities": {"visible": ["RGB"], "infrared": ["IR"]},
@@ -122,7 +122,7 @@ def _listed(listed: Listed, file: str, root: Path) -> list[str]:
     return [line.path for line in lines]
 
 
-def _words(root: Path, file: str, count: int) -> Iterator[tuple[str, list[str]]]:
+def _words(root: Path, file: str) -> Iterator[tuple[str, list[str]]]:
     """Place and words of a list's lines."""
     try:
         text = (root / file).read_text(encoding="utf-8-sig")
@@ -132,7 +132,7 @@ def _words(root: Path, file: str, count: int) -> Iterator[tuple[str, list[str]]]
         raise DataError(f"{root / file}: not readable as text ({error})") from error
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
-        if words and len(words) != count:
+        if words and len(words) != 4:
             raise DataError(
                 f"{root / file}, line {number}: is {line[:80]!r}; expected 'pid modality cam tid'"
             )
@@ -154,8 +154,5 @@ def _frames(paths: Any, keys: tuple[str, ...], where: str) -> list[str]:
 
 
 def _write(root: Path, rows: list[Line]) -> None:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(HEAD)
-    writer.writerows(rows)
-    write_text(root / TABLE, stream.getvalue())
+    table = pd.DataFrame(rows, columns=HEAD)
+    write_text(root / TABLE, table.to_csv(index=False, lineterminator="\n"))
