@@ -34,6 +34,7 @@ memory does not grow with the gallery.
 
 _LINKS, _BUILD_EFFORT, _SEARCH_EFFORT = 32, 80, 256  # of the graph: neighbours, candidates
 _PRODUCT_QUERIES = 256  # at one time, so that scores stay small
+_ROUNDED = 1e-5  # by which float32 may miss a product of unit features, generously
 
 
 def exact(features: FloatArray, queries: FloatArray, count: int) -> Found:
@@ -46,16 +47,21 @@ def exact(features: FloatArray, queries: FloatArray, count: int) -> Found:
 
 
 def by_product(features: FloatArray, queries: FloatArray, count: int) -> Found:
-    """One matrix product and a partial sort; equal scores come in gallery order, exactly."""
+    """One matrix product and a partial sort; equal scores come in gallery order, exactly.
+
+    What float32 cannot put in order, as neighbours by a pooled feature often are, float64 does.
+    """
     scores = np.empty((len(queries), count), np.float32)
     rows = np.empty((len(queries), count), np.int64)
     for start in range(0, len(queries), _PRODUCT_QUERIES):
         products = queries[start : start + _PRODUCT_QUERIES] @ features.T  # (n, M)
         for place, line in enumerate(products, start):
             last = np.partition(line, len(line) - count)[len(line) - count]
-            candidates = np.flatnonzero(line >= last)  # with all that equal the last
-            best = candidates[np.argsort(-line[candidates], kind="stable")[:count]]
-            rows[place], scores[place] = best, line[best]
+            candidates = np.flatnonzero(line >= last - _ROUNDED)
+            near = features[candidates].astype(np.float64)  # (K, D)
+            cosines = (near * queries[place]).sum(1) / np.sqrt((near * near).sum(1))
+            best = np.argsort(-cosines, kind="stable")[:count]
+            rows[place], scores[place] = candidates[best], cosines[best]
     return scores, rows
 
 

@@ -5,6 +5,7 @@ import torch
 
 from mscm_lib.metrics import rank_features, rank_metrics
 from mscm_lib.metrics.distances import negative_cosines
+from mscm_lib.retrieval.neighbours import by_product
 
 
 def crowded() -> list[torch.Tensor]:
@@ -48,3 +49,12 @@ def test_rank_features_counts_what_float64_orders() -> None:
     )
     assert np.allclose(found.queries["ap"], exact["ap"], atol=1e-9)
     assert not np.allclose(found.queries["ap"], rounded["ap"], atol=1e-3)
+
+
+def test_a_search_lists_what_an_evaluation_ranks() -> None:
+    query, gallery = crowded()
+    order = np.argsort(negative_cosines(query, gallery).numpy(), axis=1, kind="stable")
+    for count in (1, 10, 400):
+        scores, rows = by_product(gallery.numpy(), query.numpy(), count)
+        assert (rows == order[:, :count]).all()
+        assert (np.diff(scores, axis=1) <= 0).all()
