@@ -44,7 +44,8 @@ def main() -> int:
         found, config = trials(Path(name), options.kills, options.seed)
     same = sum(row["same"] for row in found)
     print(f"{same} of {len(found)} killed runs ended byte-identical to the undisturbed one")
-    parameters = {"run": config.as_dict(), "kills": options.kills, "seed": options.seed}
+    run = config.replace(data_folder="drawn for this").as_dict()
+    parameters = {"run": run, "kills": options.kills, "seed": options.seed}
     result = {"killed": len(found), "identical": same, "trials": found}
     record(options.output, parameters, torch.device("cpu"), result)
     return 0 if same == len(found) else 1

@@ -57,7 +57,8 @@ def main() -> int:
         )  # fmt: skip
         write_json(folder / "config.json", config.as_dict())
         found = {number_format: compare(folder, number_format) for number_format in formats}
-    record(options.output, config.as_dict(), torch.device("cpu"), found)
+    parameters = config.replace(data_folder="drawn for this").as_dict()
+    record(options.output, parameters, torch.device("cpu"), found)
     return 0 if max(found["float64"].values()) < ALLOWED else 1
 
 
