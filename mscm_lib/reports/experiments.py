@@ -164,11 +164,11 @@ class Experiment:
         _, figure = _MEASURES[metric]
         return found.assign(value=100 * table[figure].astype(float))
 
-    def histories(self) -> pd.DataFrame:
-        """Every epoch of every run on the first dataset, with a column label."""
+    def histories(self, dataset: str = "") -> pd.DataFrame:
+        """Every epoch of every run on a dataset (the first by default), with a column label."""
         columns = ["dataset", "variant", "epoch", "accuracy"]
         table = read_table(self.study.name, "histories", columns)
-        table = table[table["dataset"] == self.dataset]
+        table = table[table["dataset"] == (dataset or self.dataset)]
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
     def _of(self, table: pd.DataFrame, dataset: str = "") -> pd.DataFrame:

@@ -75,7 +75,8 @@ def own_names():
 def test_tables_hold_print_and_runs_in_columns_of_their_own(own_names, tmp_path):
     for dataset in DATASETS:
         write_study(tmp_path, dataset)
-    for names in (own_names(tmp_path / "nothing"), own_names(tmp_path)):
+    (empty := tmp_path / "nothing").mkdir()
+    for names in (own_names(empty), own_names(tmp_path)):
         for dataset in DATASETS:
             beside = names["side_by_side"](dataset)
             table = names["comparison_table"](beside)
@@ -89,8 +90,8 @@ def test_tables_hold_print_and_runs_in_columns_of_their_own(own_names, tmp_path)
             assert ("not run here" in texts) == names["found"].rows.empty
 
 
-def test_what_is_not_stated_has_a_column_of_its_own(own_names):
-    names = own_names("nowhere")
+def test_what_is_not_stated_has_a_column_of_its_own(own_names, tmp_path):
+    names = own_names(tmp_path)
     table = names["comparison_table"](names["side_by_side"]("regdb"))
     assert table.loc["IFALNet", ("direction not stated", "R1")] == "93.9"
     assert (table.loc["IFALNet", "visible → thermal"] == "–").all()
