@@ -26,6 +26,8 @@ from mscm_lib.errors import ConfigError, TrainingError
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.training.engine import train
 
+_COMMAND = [sys.executable, "-m", "mscm_lib.cli", "run"]
+
 
 def _queue_again(job: Callable[[], str]) -> DelayedSubmission:
     """Called by submitit before a job is ended from outside: queue it again as it is."""
@@ -63,8 +65,9 @@ class StageJob:
 
     def __call__(self) -> str:
         """Execute the notebook; raises `TrainingError` with what it said when it failed."""
-        words = [sys.executable, "-m", "mscm_lib.cli", "run", *self.arguments]
-        done = subprocess.run(words, cwd=project_root(), capture_output=True, text=True)
+        done = subprocess.run(
+            [*_COMMAND, *self.arguments], cwd=project_root(), capture_output=True, text=True
+        )
         print(done.stdout, end="")
         if done.returncode:
             raise TrainingError(f"{' '.join(words)} failed: {done.stderr.strip()}")
