@@ -65,9 +65,8 @@ class StageJob:
 
     def __call__(self) -> str:
         """Execute the notebook; raises `TrainingError` with what it said when it failed."""
-        done = subprocess.run(
-            [*_COMMAND, *self.arguments], cwd=project_root(), capture_output=True, text=True
-        )
+        words = [*_COMMAND, *self.arguments]
+        done = subprocess.run(words, cwd=project_root(), capture_output=True, text=True)
         print(done.stdout, end="")
         if done.returncode:
             raise TrainingError(f"{' '.join(words)} failed: {done.stderr.strip()}")
