@@ -22,7 +22,6 @@ from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.reports.executed import PICTURES, read_notebook, same_code, title
 from mscm_lib.reports.findings import findings
-from mscm_lib.reports.headings import in_words
 from mscm_lib.reports.readme import chapters, shown
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
@@ -72,7 +71,7 @@ def studies() -> list[str]:
 
 
 def page(path: Path) -> nbformat.NotebookNode:
-    """A notebook for the book: what its reader must know of its outputs, figures' texts, words in tables."""
+    """A notebook for the book: what its reader must know of its outputs, and figures' texts."""
     notebook, stem = read_notebook(path), path.stem
     study = home(stem) if path.parent.name == "notebooks" else path.parent.parent.name
     command = "`make pages`" if stem in of_no_study() else f"`make study STUDY={study}`"
@@ -84,9 +83,6 @@ def page(path: Path) -> nbformat.NotebookNode:
     if note:
         notebook.cells.insert(1, nbformat.v4.new_markdown_cell(f":::{{note}}\n{note}\n:::"))
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "text/html" in output.get("data", {}):
-                output.data["text/html"] = in_words(output.data["text/html"])
         shows = [o for o in cell.get("outputs", []) if {*PICTURES} & {*o.get("data", {})}]
         texts = [o.metadata.get(kind, {}).get("alt", "") for o in shows for kind in PICTURES]
         if any(texts):

@@ -1,8 +1,8 @@
 """Executed notebooks as git keeps them: small, the same bytes from the same outputs, read anywhere.
 
 A code host draws them, figures included, and nbdime compares two of them. What one execution adds that
-the next would not (times, places on a disk, random names) is left out, figures have a palette, and links
-lead to what lies beside them.
+the next would not (times, places on a disk, random names, bars of what is done) is left out, figures have a
+palette, tables have words, and links lead to what lies beside them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.reports.headings import in_words
 from mscm_lib.study import copies
 from mscm_lib.study.copies import copies_beside, copy_path, home
 from mscm_lib.study.execute import execute
@@ -28,6 +29,7 @@ from mscm_lib.study.settings import load_study
 
 PICTURES = ("image/png", "image/svg+xml")
 _BETTER_THAN_PLAIN = (*PICTURES, "text/html", "text/markdown", "text/latex")
+_FULL_BAR = re.compile(r"^.*100%\|.*\n?", re.MULTILINE)
 _LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
 
 
@@ -111,9 +113,13 @@ def portable(notebook: nbformat.NotebookNode) -> str:
         if _injected(cell):
             cell.id = "injected-parameters"
         for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                output.text = _FULL_BAR.sub("", output.text)
             if "data" in output:
                 output.data = _plainly(output.data, f"T_{number}")
                 output.metadata.pop("text/plain", None)
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("text", "-")]
     language = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
     kept = {"kernelspec": notebook.metadata.kernelspec, "language_info": language}
     notebook.metadata = nbformat.from_dict(kept)
@@ -127,15 +133,19 @@ def _plainly(data: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     data = nbformat.NotebookNode({k: data[k] for k in (better or ["text/plain"]) if k in data})
     if "image/png" in data:
         data["image/png"] = _with_palette(data["image/png"])
+    if "text/html" in data:
+        data["text/html"] = in_words(data["text/html"])
     if styled := re.search(r'<table id="(T_\w+)"', data.get("text/html", "")):
         data["text/html"] = data["text/html"].replace(styled[1], name)  # pandas draws it by lot
     return data
 
 
 def _with_palette(png: str) -> str:
-    """The picture in 256 colours, where that is smaller."""
+    """The picture in 256 colours, where that is smaller; one that has a palette stays as it is."""
     raw, stream = base64.b64decode(png), io.BytesIO()
     with Image.open(io.BytesIO(raw)) as picture:
+        if picture.mode == "P":
+            return png
         dpi = picture.info.get("dpi")
         method, dither = Image.Quantize.MEDIANCUT, Image.Dither.NONE
         few = picture.convert("RGB").quantize(256, method=method, dither=dither)

@@ -1,6 +1,6 @@
-"""Words for the columns of the library's tables, for readers of the book.
+"""Words for the columns of the library's tables, and a dash where there is nothing, for readers.
 
-A notebook's table has the names that code has, so that a reader can compute on; the page shows words.
+A live notebook's table has the names that code has, so that one can compute on; a page shows words.
 """
 
 from __future__ import annotations
@@ -48,15 +48,18 @@ WORDS = {
     "cka_pooled_infrared": "CKA, pooled, infrared",
     "cka_pooled_modalities": "CKA, pooled, across modalities",
 }
-_CELL = re.compile(r"(<t[hd]\b[^>]*>\s*)(\w+)(?=\s*</t[hd]>)")
+EMPTY = "–"
+_CELL = re.compile(r"(<t[hd]\b[^>]*>\s*)(\w+|<NA>|&lt;NA&gt;)(?=\s*</t[hd]>)")
+_NOTHING = dict.fromkeys(["NaN", "nan", "None", "NaT", "&lt;NA&gt;", "<NA>"], EMPTY)
 _PARAMETERS = re.compile(r"<th[^>]*>\s*parameter\s*</th>")
 
 
 def in_words(html: str) -> str:
-    """A table's HTML with `WORDS` for the names they stand for.
+    """A table's HTML with `WORDS` for the names they stand for, and `EMPTY` for cells without a value.
 
-    A table of parameters stays as it is: its names are what a reader types.
+    A table of parameters stays as it is: its names and values are what a reader types.
     """
     if _PARAMETERS.search(html):
         return html
-    return _CELL.sub(lambda cell: cell[1] + WORDS.get(cell[2], cell[2]), html)
+    said = WORDS | _NOTHING
+    return _CELL.sub(lambda cell: cell[1] + said.get(cell[2], cell[2]), html)

@@ -9,7 +9,6 @@ import pytest
 
 from mscm_lib.paths import resolve
 from mscm_lib.reports import book
-from mscm_lib.reports.headings import WORDS, in_words
 from mscm_lib.reports.readme import shown
 from mscm_lib.study.copies import all_notebooks
 
@@ -108,25 +107,6 @@ def test_a_copy_of_other_code_says_so(tmp_path):
     assert (
         "before its code was changed. `make study STUDY=quick`" in book.page(copy).cells[1].source
     )
-
-
-def test_tables_speak_in_words():
-    table = "<th>mean_ap</th><td>rank1</td><td>0.5</td><td>mean_ap of what</td>"
-    assert in_words(table) == "<th>mAP</th><td>rank-1</td><td>0.5</td><td>mean_ap of what</td>"
-    typed = "<th>parameter</th><th>metric_loss</th>"
-    assert in_words(typed) == typed
-
-
-@pytest.mark.parametrize("copy", sorted(resolve("results").glob("*/reports/*.ipynb")), ids=str)
-def test_no_table_of_measures_shows_a_columns_name(copy):
-    for cell in book.page(copy).cells:
-        for output in cell.get("outputs", []):
-            html = output.get("data", {}).get("text/html", "")
-            if "<th>parameter</th>" not in re.sub(
-                r"<th[^>]*>\s*(\w+)\s*</th>", r"<th>\1</th>", html
-            ):
-                cells = re.findall(r"<t[hd]\b[^>]*>\s*(\w+)\s*</t[hd]>", html)
-                assert not {*cells} & {*WORDS}, copy.name
 
 
 def test_pages_are_whole_on_a_desk_and_on_a_telephone(site, browser):
