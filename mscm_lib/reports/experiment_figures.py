@@ -20,9 +20,9 @@ MARKERS = "os^Dv<>P"
 
 
 def means_figure(experiment: Experiment, title: str) -> Figure:
-    """Every variant's mean with its 95 % interval, and a small tick a seed."""
+    """Every variant's mean with its 95 % interval, and a small tick a run."""
     rows, seeds = experiment.rows(), experiment.seeds()
-    figure, axis = _list(rows["label"], title, "mAP, %: mean, 95 % interval, seeds")
+    figure, axis = _list(rows["label"], title, "mAP, %: mean, 95 % interval, a tick a run")
     if not experiment.measured:
         return _not_run(figure, axis, experiment)
     for place, (variant, row) in enumerate(rows.iterrows()):

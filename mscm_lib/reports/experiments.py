@@ -245,7 +245,8 @@ def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
     one of the reference, the difference that could have been seen, verdicts."""
     measured = rows["mean"].notna().any()
     shown = pd.DataFrame(index=rows["label"].rename(""))
-    shown["seeds"] = [str(int(n)) for n in rows["seeds"]] if measured else "–"
+    runs = rows["worlds"] * rows["seeds"]
+    shown["runs"] = [str(int(n)) for n in runs] if measured else "–"
     for title, (columns, form) in _TOLD.items():
         values = rows[columns].itertuples(index=False)
         told = ["" if pd.isna(each[0]) else form.format(*each) for each in values]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
@@ -27,7 +28,8 @@ DPI = 120  # of figures in notebooks: sharp on a telephone, small in a file
 
 
 def use_style() -> None:
-    """Set seaborn's theme and matplotlib's defaults for the figures that follow."""
+    """Set seaborn's theme and matplotlib's defaults for what follows, and show tables' texts whole."""
+    pd.set_option("display.max_colwidth", None)
     sns.set_theme(
         context="notebook",
         style="whitegrid",
