@@ -8,7 +8,7 @@ from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.finished_runs import FinishedRun, finished_run, lists_of
-from mscm_lib.reports.viewer import Search, listed, viewer
+from mscm_lib.retrieval.viewer import Search, listed, viewer
 from mscm_lib.study.searched import PAGE, searched_run
 from mscm_lib.study.settings import load_study
 

@@ -137,7 +137,7 @@ def _write(
     labels: tuple[int | None, int | None, int],
 ) -> None:
     """The page of lists, each to be shown and whole, asked by ``labels``: camera, identity, ranks."""
-    from mscm_lib.reports.viewer import Search, listed, viewer
+    from mscm_lib.retrieval.viewer import Search, listed, viewer
 
     camera, identity, top = labels
     whole, about = searcher.index.method == "exact", searcher.index.about

@@ -7,7 +7,7 @@ from mscm_lib.study.copies import definitions
 from mscm_lib.study.settings import RunName, Study
 
 PAGE = "rankings.html"
-TEMPLATE = "mscm_lib/reports/viewer.html"  # no Python: the stage depends on the file itself
+TEMPLATE = "mscm_lib/retrieval/viewer.html"  # no Python: the stage depends on the file itself
 
 
 def searched_run(study: Study) -> RunName | None:

@@ -171,7 +171,7 @@ def test_the_page_of_searches_reads_one_run_and_shows_generated_people_only():
             (evaluated,) = [dep for dep in stage["deps"] if dep.startswith("runs/evaluate/")]
             assert evaluated in {f"runs/evaluate/{run.name}" for run in study.runs()}
             # what no digest of code tells of
-            assert "mscm_lib/reports/viewer.html" in stage["deps"]
+            assert "mscm_lib/retrieval/viewer.html" in stage["deps"]
 
 
 def _run():

@@ -7,9 +7,10 @@ import pytest
 
 from mscm_lib.data.generated import GeneratedSettings, render
 from mscm_lib.errors import ProtocolError
-from mscm_lib.reports import style, viewer
-from mscm_lib.reports.viewer import Search, listed
+from mscm_lib.reports import style
+from mscm_lib.retrieval import viewer
 from mscm_lib.retrieval.gallery import Match
+from mscm_lib.retrieval.viewer import Search, listed
 from tests.reports.test_frames import Elements
 
 BLANK = np.zeros((32, 16, 3), np.uint8)
