@@ -36,7 +36,7 @@ def _one_of_each_verdict():
             {"variant": "mscmnet", "mean": 27.25},
             {"variant": "none", "difference": 8.04, "difference_low": 5, "difference_high": 11,
              "verdict": "better"},
-            {"variant": "pyramid", "difference": -3, "difference_low": -5, "difference_high": -1,
+            {"variant": "cross-attention", "difference": -3, "difference_low": -5, "difference_high": -1,
              "verdict": "worse"},
             {"variant": "concatenation", "difference": 1, "difference_low": -1,
              "difference_high": 3, "verdict": "not distinguishable (could have seen 3.1 points)"},
@@ -52,7 +52,7 @@ def test_a_variant_stands_where_its_verdict_puts_it():
         "points of mAP beside MIMB (27.2), 3 worlds, one training a network in each: "
         "none +8.0 [+5.0, +11.0]: *better*; "
         "concatenation +1.0 [-1.0, +3.0]: *not distinguishable (could have seen 3.1 points)*; "
-        "pyramid -3.0 [-5.0, -1.0]: *worse*; "
+        "cross attention -3.0 [-5.0, -1.0]: *worse*; "
         "self attention -20.0 [-25.0, -15.0]: *not trained far enough*"
     )
 
@@ -63,7 +63,7 @@ def test_a_sentence_says_no_more_than_its_verdict(monkeypatch):
         "- **none** does better than MIMB: +8.0 points [+5.0, +11.0] of mAP.",
         "- **concatenation** and MIMB are not distinguishable (could have seen 3.1 points): "
         "+1.0 points [-1.0, +3.0] of mAP.",
-        "- **pyramid** does worse than MIMB: -3.0 points [-5.0, -1.0] of mAP.",
+        "- **cross attention** does worse than MIMB: -3.0 points [-5.0, -1.0] of mAP.",
         "- **self attention** beside MIMB: no verdict, not trained far enough "
         "(-20.0 points [-25.0, -15.0] of mAP).",
         "",
