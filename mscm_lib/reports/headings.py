@@ -49,8 +49,8 @@ WORDS = {
     "cka_pooled_modalities": "CKA, pooled, across modalities",
 }
 EMPTY = "–"
-_CELL = re.compile(r"(<t[hd]\b[^>]*>\s*)(\w+|<NA>|&lt;NA&gt;)(?=\s*</t[hd]>)")
-_NOTHING = dict.fromkeys(["NaN", "nan", "None", "NaT", "&lt;NA&gt;", "<NA>"], EMPTY)
+_SAID = WORDS | dict.fromkeys(["NaN", "nan", "None", "NaT", "&lt;NA&gt;"], EMPTY)
+_CELL = re.compile(r"(<t[hd]\b[^>]*>\s*)(\w+|&lt;NA&gt;)(?=\s*</t[hd]>)")
 _PARAMETERS = re.compile(r"<th[^>]*>\s*parameter\s*</th>")
 
 
@@ -61,5 +61,4 @@ def in_words(html: str) -> str:
     """
     if _PARAMETERS.search(html):
         return html
-    said = WORDS | _NOTHING
-    return _CELL.sub(lambda cell: cell[1] + said.get(cell[2], cell[2]), html)
+    return _CELL.sub(lambda cell: cell[1] + _SAID.get(cell[2], cell[2]), html)

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+import re
 
 import nbformat
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.reports import executed
-from mscm_lib.reports.headings import EMPTY, in_words
+from mscm_lib.reports.headings import EMPTY, WORDS, in_words
 from mscm_lib.study.copies import (
     all_notebooks,
     copies_beside,
@@ -147,10 +149,23 @@ def test_a_committed_copy_is_whole_and_holds_nothing_of_a_machine(path):
     text = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
-    assert not any(word in text for word in ("/tmp/", "papermill_", " at 0x"))
+    assert not any(word in text for word in ("/tmp/", "papermill_", "widget-view", " at 0x"))
     assert executed.portable(notebook) == text
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert outputs and not [o for o in outputs if o.output_type == "error"]
+    assert {*json.loads(text)["metadata"]} == {"kernelspec", "language_info"}
+
+
+@pytest.mark.parametrize("path", COPIES, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_no_table_of_measures_shows_a_columns_name_or_a_bare_nan(path):
+    for cell in executed.read_notebook(path).cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            if "<th>parameter</th>" not in re.sub(
+                r"<th[^>]*>\s*(\w+)\s*</th>", r"<th>\1</th>", html
+            ):
+                cells = re.findall(r"<t[hd]\b[^>]*>\s*(\w+)\s*</t[hd]>", html)
+                assert not {*cells} & {*WORDS, "NaN", "None"}, path.name
 
 
 def test_the_copies_of_a_study_are_small():
