@@ -251,7 +251,8 @@ def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
         values = rows[columns].itertuples(index=False)
         told = ["" if pd.isna(each[0]) else form.format(*each) for each in values]
         shown[title] = told if measured else "not run here"
-    shown["verdict"] = rows["verdict"].fillna("").to_numpy() if measured else "not run here"
+    verdicts = rows["verdict"].fillna("").str.replace(r" \(could have seen .*", "", regex=True)
+    shown["verdict"] = verdicts.to_numpy() if measured else "not run here"
     return shown
 
 
