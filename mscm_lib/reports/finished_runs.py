@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 from dataclasses import dataclass
@@ -135,9 +136,11 @@ def _stand_in(variant: str, people: int, epochs: int, world: int = 0) -> Finishe
     described = json.dumps([config.as_dict(), of_training(config)], sort_keys=True)
     digest = hashlib.sha256(described.encode()).hexdigest()[:12]
     folder = Path(config.data_folder) / f"run-{digest}"
-    if not (folder / "evaluation/metrics.json").is_file():
-        trained = train(config, folder, log=lambda line: None)
-        evaluate_run(config, trained.weights, folder / "evaluation", progress=False)
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two notebooks at once, one trains and the other waits
+        if not (folder / "evaluation/metrics.json").is_file():
+            trained = train(config, folder, log=lambda line: None)
+            evaluate_run(config, trained.weights, folder / "evaluation", progress=False)
     return _read(f"{variant}, stand-in", config, folder, folder / "evaluation", stand_in=True)
 
 
