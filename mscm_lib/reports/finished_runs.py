@@ -136,7 +136,7 @@ def _stand_in(variant: str, people: int, epochs: int, world: int = 0) -> Finishe
     described = json.dumps([config.as_dict(), of_training(config)], sort_keys=True)
     digest = hashlib.sha256(described.encode()).hexdigest()[:12]
     folder = Path(config.data_folder) / f"run-{digest}"
-    with open(folder.with_suffix(".lock"), "w") as lock:
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two notebooks at once, one trains and the other waits
         if not (folder / "evaluation/metrics.json").is_file():
             trained = train(config, folder, log=lambda line: None)
