@@ -1,10 +1,11 @@
 """Inside views: what they say can be checked."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
-from mscm_lib.reports.finished_runs import lists_of, some_people, two_runs
+from mscm_lib.reports.finished_runs import lists_of, some_people, stand_in_config, two_runs
 
 TINY = {
     "40_ranked_lists": {"people": 6, "epochs": 1},
@@ -60,3 +61,10 @@ def test_some_people_are_drawn_alike_and_whole_lists_ranked():
     assert [len(matches) for matches in lists] == [len(trial.gallery)] * len(trial.query)
     ranks = [match.rank for match in lists[0] if not match.excluded]
     assert ranks == list(range(1, len(ranks) + 1))
+
+
+def test_two_notebooks_at_once_wait_for_the_same_pictures():
+    people = 9  # so many that no other test has made them
+    with ThreadPoolExecutor(2) as both:
+        first, second = both.map(lambda _: stand_in_config("mscmnet", people, 1), range(2))
+    assert first == second
