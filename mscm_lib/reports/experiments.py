@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -17,9 +17,11 @@ from mscm_lib.study.comparison import (
     CONTRASTS,
     Gate,
     benchmark_of,
+    compare_effects,
     compare_pairs,
     compare_variants,
 )
+from mscm_lib.study.replicates import Effect
 from mscm_lib.study.settings import Study, study_on
 
 _COMPARISON = [
@@ -142,6 +144,16 @@ class Experiment:
         found = compare_pairs(people, known.values(), figure, gate=self.gate(world))
         found.insert(0, "label", [*known])
         return found.set_index("label", drop=False)
+
+    def effects(self, effects: Mapping[str, Effect]) -> pd.DataFrame:
+        """Sums of variants' mAP, such as main effects, as a family of tests of their own.
+
+        Columns: label, and those of `mscm_lib.study.comparison.compare_effects`, by effect.
+        """
+        if not self.measured:
+            return self.rows().iloc[:0].reindex([*effects]).assign(label=[*effects])
+        found = compare_effects(self._of(self.identities), effects, gate=self.gate())
+        return found.rename(columns={"effect": "label"}).set_index("label", drop=False)
 
     def gate(self, dataset: str = "") -> Gate:
         """Floor, reference network and training accuracies, which verdicts depend on."""

@@ -18,17 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.metrics.inference import (
-    Estimate,
-    Figures,
-    holm,
-    improvement,
-    less,
-    over_people_and_seeds,
-    over_replicates,
-)
+from mscm_lib.metrics.inference import Estimate, holm, less
+from mscm_lib.study.replicates import Effect, Runs
 
 CONTRASTS = {
     "MIMB last": ("mscmnet", "none"),
@@ -38,12 +29,9 @@ CONTRASTS = {
 """The contrasts stated in advance (PROTOCOL.md): all three parts, and all but the one named."""
 MARGIN = 2.0
 """Points within which two networks are called equivalent."""
-FEWEST_SEEDS = 3
 FLOOR, HALF_AGAIN, ACCURACY = "HOG + LDA", 1.5, 0.95
 VERDICTS = ("better", "worse", f"equivalent within {MARGIN:g} points", "not distinguishable")
-FEW_SEEDS = "one world, fewer than three seeds: spread unknown"
 UNTRAINED, EASY, NO_FLOOR = "not trained far enough", "world too easy", "floor not measured"
-_MEAN = ("mean", "low", "high")
 _DIFFERENCE = ("difference", "difference_low", "difference_high")
 _JUDGED = (*_DIFFERENCE, "p", "p_holm", "p_equivalence", "detectable", "verdict")
 
@@ -125,7 +113,7 @@ def compare_variants(
         ConfigError: the table does not hold ``reference``.
         DataError: a variant was not measured on the same people.
     """
-    runs = _Runs(identities, metric)
+    runs = Runs(identities, metric)
     runs.check(reference)
     means = pd.DataFrame([runs.mean(name, level) for name in runs.variants])
     others = [(name, reference) for name in runs.variants if name != reference]
@@ -158,20 +146,52 @@ def compare_pairs(
         ConfigError: the table does not hold a variant.
         DataError: a variant was not measured on the same people.
     """
-    return _paired(_Runs(identities, metric), list(pairs), level, gate)
+    return _paired(Runs(identities, metric), list(pairs), level, gate)
+
+
+def compare_effects(
+    identities: pd.DataFrame,
+    effects: Mapping[str, Effect],
+    metric: str = "ap",
+    level: float = 0.95,
+    gate: Gate | None = None,
+) -> pd.DataFrame:
+    """Sums of several variants' means, such as the main effects of a full plan; one family of tests.
+
+    Args:
+        identities, metric, level, gate: as `compare_variants` takes them.
+        effects: each with a weight a variant, at least one above zero and one below; those above sum
+            to what those below do.
+
+    Returns:
+        A row an effect: effect, worlds, seeds, and the columns of `compare_pairs` from difference on.
+
+    Raises:
+        ConfigError: the table does not hold a variant.
+        DataError: a variant was not measured on the same people.
+    """
+    runs = Runs(identities, metric)
+    head = pd.DataFrame([{"effect": name, **runs.size(*each)} for name, each in effects.items()])
+    return head.join(_tested(runs, list(effects.values()), level, gate))
 
 
 def _paired(
-    runs: _Runs, pairs: Sequence[tuple[str, str]], level: float, gate: Gate | None
+    runs: Runs, pairs: Sequence[tuple[str, str]], level: float, gate: Gate | None
 ) -> pd.DataFrame:
     rows = [
         {"variant": first, "reference": second, **runs.size(first, second),
          "improvement": runs.improvement(first, second)}
         for first, second in pairs
     ]  # fmt: skip
-    reasons = [(gate and gate.closed(*pair)) or runs.too_few(*pair) for pair in pairs]
     head = pd.DataFrame(rows, columns=["variant", "reference", "worlds", "seeds", "improvement"])
-    return head.join(_judged([runs.estimate(*pair) for pair in pairs], reasons, level))
+    return head.join(
+        _tested(runs, [{first: 1, second: -1} for first, second in pairs], level, gate)
+    )
+
+
+def _tested(runs: Runs, effects: Sequence[Effect], level: float, gate: Gate | None) -> pd.DataFrame:
+    reasons = [(gate and gate.closed(*each)) or runs.too_few(*each) for each in effects]
+    return _judged([runs.estimate(each) for each in effects], reasons, level)
 
 
 def compare_gaps(
@@ -199,11 +219,13 @@ def compare_gaps(
         ConfigError: a table does not hold ``reference``.
         DataError: a variant was not measured on the same people as its benchmark's others.
     """
-    both = _Runs(here, metric), _Runs(there, metric)
+    both = Runs(here, metric), Runs(there, metric)
     for runs in both:
         runs.check(reference)
     names = [v for v in both[0].variants if v != reference and v in both[1].variants]
-    estimates = [less(*(runs.estimate(name, reference) for runs in both)) for name in names]
+    estimates = [
+        less(*(runs.estimate({name: 1, reference: -1}) for runs in both)) for name in names
+    ]
     reasons = [
         next(filter(None, [gate.closed(name, reference) for gate in gates]), "")
         or both[0].too_few(name, reference)
@@ -213,73 +235,6 @@ def compare_gaps(
     seeds = [min(runs.size(name, reference)["seeds"] for runs in both) for name in names]
     head = pd.DataFrame({"variant": names, "seeds": seeds})
     return head.join(_judged(estimates, reasons, level))
-
-
-class _Runs:
-    """Figures in percent: for each world, (seeds, people) by variant, and people's weights."""
-
-    def __init__(self, identities: pd.DataFrame, metric: str) -> None:
-        if "dataset" not in identities:
-            identities = identities.assign(dataset="")
-        self.variants = [str(name) for name in dict.fromkeys(identities["variant"])]
-        self.worlds: list[tuple[dict[str, Figures], Figures]] = []
-        for _, table in identities.groupby(["dataset", "trial"], sort=False):
-            queries = table.groupby("query_id")["queries"].first()
-            runs = {name: _figures(table, name, queries.index, metric) for name in self.variants}
-            self.worlds.append((runs, (queries / queries.sum()).to_numpy(np.float64)))
-
-    def check(self, *names: str) -> None:
-        """Refuse a variant that was not measured."""
-        for name in names:
-            if name not in self.variants:
-                raise ConfigError(unknown_key("variant", name, self.variants))
-
-    def size(self, *names: str) -> dict[str, int]:
-        """Number of worlds, and of seeds in each."""
-        seeds = min(len(runs[name]) for runs, _ in self.worlds for name in names)
-        return {"worlds": len(self.worlds), "seeds": seeds}
-
-    def too_few(self, *names: str) -> str:
-        """Why there is no verdict on ``names``, or ""."""
-        alone = len(self.worlds) == 1 and self.size(*names)["seeds"] < FEWEST_SEEDS
-        return FEW_SEEDS if alone else ""
-
-    def estimate(self, *names: str) -> Estimate:
-        """The mean of a variant, or the difference of two."""
-        self.check(*names)
-        if len(self.worlds) == 1:
-            runs, weights = self.worlds[0]
-            return over_people_and_seeds([runs[name] for name in names], weights)
-        means = np.array([[m.mean() for m in self._means(name)] for name in names])
-        return over_replicates(means[0] - means[1:].sum(axis=0))
-
-    def mean(self, name: str, level: float) -> dict[str, Any]:
-        """A variant's row before it is compared."""
-        found = np.clip(self.estimate(name).interval(level), 0, 100)
-        return {"variant": name, **self.size(name), **dict(zip(_MEAN, found, strict=True))}
-
-    def improvement(self, *names: str) -> float:
-        """Mean over worlds of how often a run of the first beats one of the second."""
-        self.check(*names)
-        pairs = zip(*(self._means(name) for name in names), strict=True)
-        return float(np.mean([improvement(*pair) for pair in pairs]))
-
-    def _means(self, name: str) -> list[Figures]:
-        """(seeds,) of each world."""
-        return [runs[name] @ weights for runs, weights in self.worlds]
-
-
-def _figures(table: pd.DataFrame, variant: str, people: pd.Index[Any], metric: str) -> Figures:
-    """(seeds, people) of one variant in one world."""
-    own = table[table["variant"] == variant]
-    wide = own.pivot_table(index="seed", columns="query_id", values=metric, aggfunc="mean")
-    wide = wide.reindex(columns=people)
-    if wide.empty or wide.isna().to_numpy().any():
-        raise DataError(
-            f"variant {variant!r} was not measured on the same people as the "
-            "others; evaluate all variants of the study again"
-        )
-    return 100 * wide.to_numpy(dtype=np.float64)
 
 
 def _judged(estimates: Sequence[Estimate], reasons: Sequence[str], level: float) -> pd.DataFrame:

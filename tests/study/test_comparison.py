@@ -8,6 +8,7 @@ from mscm_lib.study.comparison import (
     CONTRASTS,
     Gate,
     benchmark_of,
+    compare_effects,
     compare_gaps,
     compare_pairs,
     compare_variants,
@@ -72,6 +73,36 @@ def test_one_pair_has_one_interval_wherever_it_stands(table):
     assert back["difference_low"] == pytest.approx(-of_four["difference_high"])
     assert of_four["p_holm"] >= of_two["p_holm"] == of_two["p"]
     assert of_four["detectable"] > of_two["detectable"]
+
+
+@pytest.mark.parametrize("table", [_table, _worlds])
+def test_effects_are_sums_of_means_and_a_pair_is_one_of_them(table):
+    """Two parts that give 0.05 and 0.1, and 0.08 more together."""
+    whole = table({"none": 0.0, "a": 0.05, "b": 0.1, "both": 0.23}, seeds=3, noise=0.002)
+    found = compare_effects(
+        whole,
+        {
+            "a": {"a": 0.5, "none": -0.5, "both": 0.5, "b": -0.5},
+            "together": {"both": 1, "none": 1, "a": -1, "b": -1},
+            "pair": {"b": 1, "none": -1},
+        },
+    ).set_index("effect")
+    assert found["difference"].tolist() == pytest.approx([9, 8, 10], abs=0.6)
+    assert set(found["verdict"]) == {"better"}
+    pair = compare_pairs(whole, [("b", "none")]).iloc[0]
+    same = ["seeds", "worlds", "difference", "difference_low", "difference_high", "p"]
+    assert found.loc["pair", same].tolist() == pytest.approx(pair[same].tolist())
+    assert found.loc["pair", "p_holm"] > pair["p_holm"]  # three tests, not one
+
+
+def test_an_effect_has_a_verdict_where_all_of_its_networks_are_trained():
+    whole = _worlds({"none": 0.0, "a": 0.05, "b": 0.1})
+    gate = Gate(10.0, 40.0, {"none": 1.0, "a": 1.0, "b": 0.9})
+    effects = {"a": {"a": 1, "none": -1}, "mean": {"a": 0.5, "b": 0.5, "none": -1}}
+    found = compare_effects(whole, effects, gate=gate)
+    assert found["verdict"].tolist() == ["better", "not trained far enough"]
+    with pytest.raises(ConfigError, match="unknown variant 'c'"):
+        compare_effects(whole, {"c": {"c": 1, "none": -1}})
 
 
 def test_over_worlds_it_is_student_t_of_the_differences():
