@@ -174,6 +174,21 @@ def test_contrasts_are_pairs_of_the_table_tested_as_a_family_of_their_own(roots,
     assert read_experiment("components").contrasts()["difference"].isna().all()
 
 
+def test_an_effect_of_two_networks_is_their_pair(roots, monkeypatch):
+    monkeypatch.chdir(roots["measured"])
+    experiment = read_experiment("components")
+    effects = {"MIMB": {"mscmnet": 1, "none": -1}, "half": {"mscmnet": 0.5, "none": -0.5}}
+    found = experiment.effects(effects)
+    same = ["difference", "difference_low", "difference_high"]
+    pair = experiment.against("none").loc["mscmnet", same].to_numpy(float)
+    assert found.loc["MIMB", same].tolist() == pytest.approx(pair.tolist())
+    assert found.loc["half", same].tolist() == pytest.approx((pair / 2).tolist())
+    assert set(found["verdict"]) == {"not trained far enough"}
+    monkeypatch.chdir(roots["empty"])
+    nothing = read_experiment("components").effects(effects)
+    assert list(nothing["label"]) == list(effects) and nothing["difference"].isna().all()
+
+
 def test_what_costs_more_and_gives_less_is_beaten():
     cost = pd.Series({"plain": 1.0, "dear": 3.0, "poor": 2.0, "equal": 1.0})
     accuracy = pd.Series({"plain": 50.0, "dear": 60.0, "poor": 40.0, "equal": 45.0})
