@@ -253,13 +253,15 @@ def span(row: Any, unit: str = "") -> str:
 
 
 def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
-    """`Experiment.rows` for reading: means and differences with intervals, how often a run beats
-    one of the reference, the difference that could have been seen, verdicts."""
-    measured = rows["mean"].notna().any()
+    """`Experiment.rows` or the like for reading: means and differences with intervals, how often a run
+    beats one of the reference, the difference that could have been seen, verdicts."""
+    measured = rows["worlds"].notna().any()
     shown = pd.DataFrame(index=rows["label"].rename(""))
     runs = rows["worlds"] * rows["seeds"]
     shown["runs"] = [str(int(n)) for n in runs] if measured else "–"
     for title, (columns, form) in _TOLD.items():
+        if columns[0] not in rows:
+            continue
         values = rows[columns].itertuples(index=False)
         told = ["" if pd.isna(each[0]) else form.format(*each) for each in values]
         shown[title] = told if measured else "not run here"
