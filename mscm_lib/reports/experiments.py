@@ -183,6 +183,18 @@ class Experiment:
         table = table[table["dataset"] == (dataset or self.dataset)]
         return table.assign(label=[self.label(str(name)) for name in table["variant"]])
 
+    def distances(self) -> pd.DataFrame:
+        """How far means of modalities, and of people, lie apart in each run, and the one over the other.
+
+        By dataset and variant; columns modalities, people, gap. Empty where nothing was looked into.
+        """
+        columns = ["dataset", "variant", "measure", "part", "value"]
+        looked = read_table(self.study.name, "inspections", columns)
+        centers = looked[looked["measure"] == "distance of centers"]
+        apart = centers.pivot(index=["dataset", "variant"], columns="part", values="value")
+        apart = apart.reindex(columns=["modalities", "people"]).astype(float)
+        return apart.assign(gap=apart["modalities"] / apart["people"])
+
     def _of(self, table: pd.DataFrame, dataset: str = "") -> pd.DataFrame:
         """Rows of the first search on a dataset, or on all worlds of its benchmark."""
         if not self.measured:
