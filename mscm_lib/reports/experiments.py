@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Literal
 
 import pandas as pd
@@ -14,14 +13,11 @@ from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import (
-    CONTRASTS,
     Gate,
     benchmark_of,
-    compare_effects,
-    compare_pairs,
+    compare_contrasts,
     compare_variants,
 )
-from mscm_lib.study.replicates import Effect
 from mscm_lib.study.settings import Study, study_on
 
 _COMPARISON = [
@@ -30,8 +26,6 @@ _COMPARISON = [
     "p_equivalence", "detectable", "verdict",
 ]  # fmt: skip
 _RUNS = ["dataset", "variant", "seed", "mean_ap", "rank1"]
-CONTRASTED = {*chain(*CONTRASTS.values())}
-"""The variants of all contrasts."""
 Metric = Literal["mAP", "R1"]
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
 """A measure's column in ``identities.csv``, and in ``metrics.csv``, which has a row a run."""
@@ -51,11 +45,6 @@ class Experiment:
     def measured(self) -> bool:
         """Whether the study's results are here."""
         return len(self.comparison) > 0
-
-    @property
-    def has_contrasts(self) -> bool:
-        """Whether all that was stated in advance can be asked: of fewer, the tests are another family."""
-        return {*self.study.variants} >= CONTRASTED
 
     @property
     def command(self) -> str:
@@ -129,31 +118,20 @@ class Experiment:
         return self._named(found.set_index("variant").reindex(self.study.variants))
 
     def contrasts(self, metric: Metric = "mAP", world: str = "") -> pd.DataFrame:
-        """The contrasts stated in advance whose variants this study has, by their names.
+        """The contrasts that the study states in advance, by their names.
 
-        They are one family, apart from the study's other pairs. Of one ``world``, a dataset, they
-        show whether its people alone say the same. Columns: label, and those of
-        `mscm_lib.study.comparison.compare_pairs`.
+        They are one family, apart from the pairs of `rows`. Of one ``world``, a dataset, they show
+        whether its people alone say the same. Columns: label, and those of
+        `mscm_lib.study.comparison.compare_contrasts`.
         """
-        known = {name: p for name, p in CONTRASTS.items() if {*p} <= {*self.study.variants}}
+        stated = self.study.contrasts
         if not self.measured:
-            return self.rows(metric).iloc[:0].reindex([*known]).assign(label=[*known])
+            return self.rows(metric).iloc[:0].reindex([*stated]).assign(label=[*stated])
         people = self._of(self.identities, world)
         people = people[people["dataset"] == world] if world else people
         figure, _ = _MEASURES[metric]
-        found = compare_pairs(people, known.values(), figure, gate=self.gate(world))
-        found.insert(0, "label", [*known])
-        return found.set_index("label", drop=False)
-
-    def effects(self, effects: Mapping[str, Effect]) -> pd.DataFrame:
-        """Sums of variants' mAP, such as main effects, as a family of tests of their own.
-
-        Columns: label, and those of `mscm_lib.study.comparison.compare_effects`, by effect.
-        """
-        if not self.measured:
-            return self.rows().iloc[:0].reindex([*effects]).assign(label=[*effects])
-        found = compare_effects(self._of(self.identities), effects, gate=self.gate())
-        return found.rename(columns={"effect": "label"}).set_index("label", drop=False)
+        found = compare_contrasts(people, stated, figure, gate=self.gate(world))
+        return found.rename(columns={"contrast": "label"}).set_index("label", drop=False)
 
     def gate(self, dataset: str = "") -> Gate:
         """Floor, reference network and training accuracies, which verdicts depend on."""
@@ -272,8 +250,8 @@ def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
     runs = rows["worlds"] * rows["seeds"]
     shown["runs"] = [str(int(n)) for n in runs] if measured else "–"
     for title, (columns, form) in _TOLD.items():
-        if columns[0] not in rows:
-            continue
+        if columns[0] not in rows or (measured and rows[columns[0]].isna().all()):
+            continue  # a sum of many means has none of its own, and no second run to beat
         values = rows[columns].itertuples(index=False)
         told = ["" if pd.isna(each[0]) else form.format(*each) for each in values]
         shown[title] = told if measured else "not run here"

@@ -31,8 +31,8 @@ def write_figures(name: str) -> None:
     with atomic_path(resolve(f"results/{name}/figures")) as folder:
         folder.mkdir()
         save(folder / "retrieval.png", retrieval(experiment.metrics), RETRIEVAL)
-        if experiment.has_contrasts:
-            title = "What each part adds last"
+        if experiment.study.contrasts:
+            title = experiment.study.title
             drawn = differences_figure(experiment, experiment.contrasts(), title)
             save(folder / "contrasts.png", drawn, STATED)
         save(folder / "training.png", training(read_table(name, "histories")), TRAINING)
@@ -48,8 +48,8 @@ def save(path: Path, figure: Figure, text: str) -> None:
 
 
 STATED = (
-    "What MIMB, QCT and QFE add to the other two parts, in points of mAP: means over worlds with "
-    "95 % intervals; filled where the verdict is better or worse."
+    "The contrasts stated in advance, in points of mAP: means over worlds with 95 % intervals; "
+    "filled where the verdict is better or worse."
 )
 RETRIEVAL = (
     "Rank-1 and mAP in percent of each network, below floors that need none and beside the ceiling "

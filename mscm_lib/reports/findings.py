@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.paths import resolve
-from mscm_lib.reports.experiments import CONTRASTED, Experiment, read_experiment, span
+from mscm_lib.reports.experiments import Experiment, read_experiment, span
 from mscm_lib.study.comparison import FLOOR, VERDICTS
 from mscm_lib.study.copies import QUICK, studies_of_notebooks
 from mscm_lib.study.settings import study_names
@@ -49,10 +49,14 @@ def found(experiment: Experiment) -> str:
     rows = experiment.rows()
     own = rows.loc[experiment.study.reference]
     beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
-    told = [] if {*experiment.study.variants} == CONTRASTED else [verdicts(rows)]
-    if experiment.has_contrasts:
-        told.insert(0, f"stated in advance, {verdicts(experiment.contrasts())}")
-    return beside + "; all pairs, ".join(told)
+    if not (stated := experiment.study.contrasts):
+        return beside + verdicts(rows)
+    asked = f"stated in advance, {verdicts(experiment.contrasts())}"
+    pairs = [{*c} for c in stated.values() if len(c) == 2]
+    others = verdicts(
+        rows[[{name, experiment.study.reference} not in pairs for name in rows.index]]
+    )
+    return beside + "; pairs, ".join(filter(None, (asked, others)))
 
 
 def told(experiment: Experiment) -> str:
@@ -77,10 +81,22 @@ def _sentence(row: Any, other: str) -> str:
 
 def verdicts(rows: pd.DataFrame) -> str:
     """Differences with 95 % intervals, those of one verdict together."""
-    told: dict[str, list[str]] = {}
+    told: dict[str, list[Any]] = {}
     for row in rows.dropna(subset=["difference"]).itertuples():
-        told.setdefault(str(row.verdict), []).append(f"{row.label} {span(row)}")
-    return "; ".join(f"{', '.join(names)}: *{why}*" for why, names in told.items())
+        told.setdefault(str(row.verdict).partition(" (")[0], []).append(row)
+    return "; ".join(
+        f"{', '.join(f'{row.label} {span(row)}' for row in group)}: *{why}{_seen(why, group)}*"
+        for why, group in told.items()
+    )
+
+
+def _seen(verdict: str, rows: Sequence[Any]) -> str:
+    """What could have been seen, where nothing was."""
+    if verdict != VERDICTS[3]:
+        return ""
+    seen = sorted(row.detectable for row in rows)
+    told = " to ".join(dict.fromkeys(f"{each:.1f}" for each in (seen[0], seen[-1])))
+    return f" (could have seen {told} points)"
 
 
 def gate(experiment: Experiment) -> str:

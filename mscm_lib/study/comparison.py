@@ -11,7 +11,7 @@ method for all comparisons of the table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,8 @@ import numpy as np
 import pandas as pd
 
 from mscm_lib.metrics.inference import Estimate, holm, less
-from mscm_lib.study.replicates import Effect, Runs
+from mscm_lib.study.replicates import Contrast, Runs
 
-CONTRASTS = {
-    "MIMB last": ("mscmnet", "none"),
-    "QCT last": ("mscmnet", "weighted-triplet"),
-    "QFE last": ("mscmnet", "dual"),
-}
-"""The contrasts stated in advance (PROTOCOL.md): all three parts, and all but the one named."""
 MARGIN = 2.0
 """Points within which two networks are called equivalent."""
 FLOOR, HALF_AGAIN, ACCURACY = "HOG + LDA", 1.5, 0.95
@@ -107,7 +101,7 @@ def compare_variants(
 
     Returns:
         A row a variant in the table's order: variant, mean, low, high, and the columns of
-        `compare_pairs` but reference, empty for the reference itself.
+        `compare_contrasts`, empty for the reference itself.
 
     Raises:
         ConfigError: the table does not hold ``reference``.
@@ -116,82 +110,49 @@ def compare_variants(
     runs = Runs(identities, metric)
     runs.check(reference)
     means = pd.DataFrame([runs.mean(name, level) for name in runs.variants])
-    others = [(name, reference) for name in runs.variants if name != reference]
-    compared = _paired(runs, others, level, gate)
-    return means.merge(compared.drop(columns=["reference", "worlds", "seeds"]), "left", "variant")
+    others = {v: {v: 1, reference: -1} for v in runs.variants if v != reference}
+    compared = _compared(runs, others, level, gate).drop(columns=["worlds", "seeds"])
+    return means.merge(compared.rename(columns={"contrast": "variant"}), "left", "variant")
 
 
-def compare_pairs(
+def compare_contrasts(
     identities: pd.DataFrame,
-    pairs: Iterable[tuple[str, str]],
+    contrasts: Mapping[str, Contrast],
     metric: str = "ap",
     level: float = 0.95,
     gate: Gate | None = None,
 ) -> pd.DataFrame:
-    """The first less the second of each pair of variants; the pairs are one family of tests.
+    """Sums of variants' means with weights, such as differences or main effects; one family of tests.
 
     Args:
         identities, metric, level, gate: as `compare_variants` takes them.
-        pairs: of variants, such as those of `CONTRASTS`.
+        contrasts: each with a weight a variant, above zero and below; together they are zero.
 
     Returns:
-        A row a pair: variant, reference, worlds, seeds (in each world, the fewest), improvement (how
-        often a run of the first beats one of the second in the same world), difference,
-        difference_low, difference_high (points), p, p_holm (of no difference, as it is and
-        adjusted), p_equivalence (of `MARGIN` points or more between them, adjusted), detectable (the
-        difference in points that this family of tests sees four times in five), and the verdict:
-        one of `VERDICTS`, or the reason why there is none.
+        A row a contrast: contrast, worlds, seeds (in each world, the fewest), improvement (of a
+        difference of two: how often a run of the first beats one of the second in the same world; NaN
+        of other sums), difference, difference_low, difference_high (points), p, p_holm (of no
+        difference, as it is and adjusted), p_equivalence (of `MARGIN` points or more, adjusted),
+        detectable (the difference in points that this family of tests sees four times in five), and
+        the verdict: one of `VERDICTS`, or the reason why there is none.
 
     Raises:
         ConfigError: the table does not hold a variant.
         DataError: a variant was not measured on the same people.
     """
-    return _paired(Runs(identities, metric), list(pairs), level, gate)
+    return _compared(Runs(identities, metric), contrasts, level, gate)
 
 
-def compare_effects(
-    identities: pd.DataFrame,
-    effects: Mapping[str, Effect],
-    metric: str = "ap",
-    level: float = 0.95,
-    gate: Gate | None = None,
-) -> pd.DataFrame:
-    """Sums of several variants' means, such as the main effects of a full plan; one family of tests.
-
-    Args:
-        identities, metric, level, gate: as `compare_variants` takes them.
-        effects: each with a weight a variant, at least one above zero and one below; those above sum
-            to what those below do.
-
-    Returns:
-        A row an effect: effect, worlds, seeds, and the columns of `compare_pairs` from difference on.
-
-    Raises:
-        ConfigError: the table does not hold a variant.
-        DataError: a variant was not measured on the same people.
-    """
-    runs = Runs(identities, metric)
-    head = pd.DataFrame([{"effect": name, **runs.size(*each)} for name, each in effects.items()])
-    return head.join(_tested(runs, list(effects.values()), level, gate))
-
-
-def _paired(
-    runs: Runs, pairs: Sequence[tuple[str, str]], level: float, gate: Gate | None
+def _compared(
+    runs: Runs, contrasts: Mapping[str, Contrast], level: float, gate: Gate | None
 ) -> pd.DataFrame:
     rows = [
-        {"variant": first, "reference": second, **runs.size(first, second),
-         "improvement": runs.improvement(first, second)}
-        for first, second in pairs
-    ]  # fmt: skip
-    head = pd.DataFrame(rows, columns=["variant", "reference", "worlds", "seeds", "improvement"])
-    return head.join(
-        _tested(runs, [{first: 1, second: -1} for first, second in pairs], level, gate)
-    )
-
-
-def _tested(runs: Runs, effects: Sequence[Effect], level: float, gate: Gate | None) -> pd.DataFrame:
-    reasons = [(gate and gate.closed(*each)) or runs.too_few(*each) for each in effects]
-    return _judged([runs.estimate(each) for each in effects], reasons, level)
+        {"contrast": name, **runs.size(*each), "improvement": runs.improvement(each)}
+        for name, each in contrasts.items()
+    ]
+    reasons = [(gate and gate.closed(*each)) or runs.too_few(*each) for each in contrasts.values()]
+    judged = _judged([runs.estimate(each) for each in contrasts.values()], reasons, level)
+    return pd.DataFrame(rows, columns=["contrast", "worlds", "seeds", "improvement"]).join(judged)
 
 
 def compare_gaps(
@@ -212,7 +173,7 @@ def compare_gaps(
         gates: of both benchmarks.
 
     Returns:
-        A row for each other variant on both: variant, seeds, and the columns of `compare_pairs` from
+        A row for each other variant on both: variant, seeds, and the columns of `compare_contrasts` from
         difference on ("better": the variant gains on the reference).
 
     Raises:

@@ -18,7 +18,7 @@ from mscm_lib.metrics.inference import (
     over_replicates,
 )
 
-Effect = Mapping[str, float]
+Contrast = Mapping[str, float]
 """A sum of variants' means, each with its weight: a difference is {one: 1, another: -1}."""
 FEWEST_SEEDS = 3
 FEW_SEEDS = "one world, fewer than three seeds: spread unknown"
@@ -55,14 +55,14 @@ class Runs:
         alone = len(self.worlds) == 1 and self.size(*names)["seeds"] < FEWEST_SEEDS
         return FEW_SEEDS if alone else ""
 
-    def estimate(self, effect: Effect) -> Estimate:
+    def estimate(self, contrast: Contrast) -> Estimate:
         """A sum of variants' means, each with its weight."""
-        self.check(*effect)
+        self.check(*contrast)
         if len(self.worlds) > 1:
-            means = [[w * m.mean() for m in self._means(name)] for name, w in effect.items()]
+            means = [[w * m.mean() for m in self._means(name)] for name, w in contrast.items()]
             return over_replicates(np.sum(means, axis=0))
         runs, weights = self.worlds[0]
-        sides = [{n: s * w for n, w in effect.items() if s * w > 0} for s in (1, -1)]
+        sides = [{n: s * w for n, w in contrast.items() if s * w > 0} for s in (1, -1)]
         return over_people_and_seeds([_sum(runs, side) for side in sides if side], weights)
 
     def mean(self, name: str, level: float) -> dict[str, Any]:
@@ -70,10 +70,14 @@ class Runs:
         found = np.clip(self.estimate({name: 1}).interval(level), 0, 100)
         return {"variant": name, **self.size(name), **dict(zip(_MEAN, found, strict=True))}
 
-    def improvement(self, *names: str) -> float:
-        """Mean over worlds of how often a run of the first beats one of the second."""
-        self.check(*names)
-        pairs = zip(*(self._means(name) for name in names), strict=True)
+    def improvement(self, contrast: Contrast) -> float:
+        """Of a difference of two, how often a run of the first beats one of the second, mean over
+        worlds; NaN of other sums."""
+        self.check(*contrast)
+        if sorted(contrast.values()) != [-1, 1]:
+            return np.nan
+        first, second = sorted(contrast, key=contrast.__getitem__, reverse=True)
+        pairs = zip(self._means(first), self._means(second), strict=True)
         return float(np.mean([improvement(*pair) for pair in pairs]))
 
     def _means(self, name: str) -> list[Figures]:
@@ -81,7 +85,7 @@ class Runs:
         return [runs[name] @ weights for runs, weights in self.worlds]
 
 
-def _sum(runs: Mapping[str, Figures], weights: Effect) -> Figures:
+def _sum(runs: Mapping[str, Figures], weights: Contrast) -> Figures:
     """(seeds, people) of networks together: trainings are independent, so any may be added up."""
     seeds = min(len(runs[name]) for name in weights)
     return np.sum([weight * runs[name][:seeds] for name, weight in weights.items()], axis=0)

@@ -1,16 +1,16 @@
 """What a study covers: ``studies/<name>/study.yaml``, read and checked as a whole.
 
 A study file holds its title, its data, its variants with their labels, trials, seeds and the
-parameters of its runs; ``peers`` may name methods in print to set beside them. Two keys take these
-from another study: ``variants_of: components`` its variants, reference and seeds, ``data_of: sysu``
-its data, trials and run parameters. So an experiment stands on the data of the lab, and can be put
-on any other.
+parameters of its runs; ``contrasts`` may state in advance what is asked of the means, ``peers`` name
+methods in print to set beside them. Two keys take these from another study: ``variants_of:
+components`` its variants, reference, seeds and contrasts, ``data_of: sysu`` its data, trials and run
+parameters. So an experiment stands on the data of the lab, and can be put on any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,17 @@ from mscm_lib.study.reading import (
     texts,
     whole_numbers,
 )
-from mscm_lib.study.variants import load_variants, read_variants, run_parameters
+from mscm_lib.study.variants import (
+    load_variants,
+    read_contrasts,
+    read_variants,
+    run_parameters,
+)
 
 WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
 OF_THE_VARIANTS = ("variants", "reference", "seeds")
 OF_THE_DATA = ("data", "datasets", "trials", "run")
-KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, *OF_THE_DATA, "peers")
+KEYS = ("title", "variants_of", "data_of", *OF_THE_VARIANTS, "contrasts", *OF_THE_DATA, "peers")
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Study:
         run: parameters that all runs share.
         variants_of: the study that the variants come from; "" for its own.
         data_of: the study that the data come from; "" for its own.
+        contrasts: stated in advance, a family of tests: by name, the weights of variants' means.
         peers: methods in print to set beside it (`mscm_lib.reports.peers`); none: all there are.
     """
 
@@ -84,6 +90,7 @@ class Study:
     run: Mapping[str, Any]
     variants_of: str = ""
     data_of: str = ""
+    contrasts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     peers: tuple[str, ...] = ()
 
     def runs(self) -> Iterator[RunName]:
@@ -167,6 +174,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
         beside(run_parameters(f"{where}: run", values["run"]), path.parent),
         values.get("variants_of", ""),
         values.get("data_of", ""),
+        read_contrasts(f"{where}: contrasts", values.get("contrasts", {}), labels),
         texts(f"{where}: peers", values["peers"]) if "peers" in values else (),
     )
     if study.reference not in study.variants:
@@ -269,7 +277,8 @@ def _text_on(name: str, on: str) -> str:
 def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     """``values`` with what they take from other studies; their own keys win, ``run`` is joined."""
     taken: dict[str, Any] = {}
-    for key, parts in (("variants_of", OF_THE_VARIANTS), ("data_of", OF_THE_DATA)):
+    of_the_variants = (*OF_THE_VARIANTS, "contrasts")
+    for key, parts in (("variants_of", of_the_variants), ("data_of", OF_THE_DATA)):
         if key not in values:
             continue
         other = study_path(plain_text(f"{from_root(path)}: {key}", values[key]))

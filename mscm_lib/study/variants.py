@@ -1,7 +1,10 @@
-"""What a study compares: the entries of its ``variants``, its own and those of ``variants.yaml``."""
+"""What a study compares: the entries of its ``variants``, its own and those of ``variants.yaml``, and
+its ``contrasts``, the sums of their means that it states in advance."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import fsum, isfinite
 from typing import Any
 
 from mscm_lib.config import unknown_key
@@ -43,6 +46,26 @@ def read_variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, di
         if parameters:
             own[name] = run_parameters(place, parameters)
     return labels, own
+
+
+def read_contrasts(
+    where: str, values: Any, variants: Mapping[str, str]
+) -> dict[str, dict[str, float]]:
+    """Contrasts by name: a weight a variant, numbers that sum to zero and are not all zero.
+
+    Raises:
+        ConfigError: a variant is not among ``variants``, or weights are none of a contrast.
+    """
+    for name, weights in mapping(where, values).items():
+        place = f"{where}.{plain_text(f'{where}: name', name)}"
+        for variant, weight in mapping(place, weights, empty=False).items():
+            if variant not in variants:
+                raise ConfigError(unknown_key(f"variant in {place}", str(variant), list(variants)))
+            if type(weight) not in (int, float) or not isfinite(weight) or not weight:
+                raise ConfigError(f"{place}.{variant} = {weight!r}: expected a number, not 0")
+        if abs(total := fsum(weights.values())) > 1e-9:
+            raise ConfigError(f"{place}: weights sum to {total:g}; expected 0, as a contrast's do")
+    return {name: dict(weights) for name, weights in values.items()}
 
 
 def run_parameters(where: str, values: Any) -> dict[str, Any]:

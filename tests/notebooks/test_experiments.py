@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -157,36 +158,29 @@ def test_another_reference_turns_the_sign(roots, monkeypatch):
     assert forth["mean"].equals(back["mean"])
 
 
-def test_contrasts_are_pairs_of_the_table_tested_as_a_family_of_their_own(roots, monkeypatch):
+def test_contrasts_are_tested_as_a_family_of_their_own(roots, monkeypatch):
     monkeypatch.chdir(roots["measured"])
     experiment = read_experiment("components")
+    assert experiment.contrasts()["difference"].notna().all()
+    stated = {"MIMB": {"mscmnet": 1, "none": -1}, "half": {"mscmnet": 0.5, "none": -0.5}}
+    experiment = replace(experiment, study=replace(experiment.study, contrasts=stated))
     found = experiment.contrasts()
-    assert list(found.index) == ["MIMB last", "QCT last", "QFE last"]
-    same = ["difference", "difference_low", "difference_high", "p"]
+    assert list(found["label"]) == list(found.index) == ["MIMB", "half"]
+    same = ["difference", "difference_low", "difference_high"]
     pair = experiment.against("none").loc["mscmnet"]
-    assert found.loc["MIMB last", same].tolist() == pytest.approx(pair[same].tolist())
-    assert found.loc["MIMB last", "detectable"] < pair["detectable"]  # three tests, not seven
+    assert found.loc["MIMB", same].tolist() == pytest.approx(pair[same].tolist())
+    assert found.loc["half", same].tolist() == pytest.approx(
+        (pair[same].astype(float) / 2).tolist()
+    )
+    assert found.loc["MIMB", "detectable"] < pair["detectable"]  # two tests, not seven
     assert set(found["verdict"]) == {"not trained far enough"}  # the invented accuracy is 0.5
     alone = experiment.contrasts(world=experiment.dataset)
     assert alone["difference"].notna().all() and not alone[same].equals(found[same])
     assert read_experiment("alpha").contrasts().empty
     monkeypatch.chdir(roots["empty"])
-    assert read_experiment("components").contrasts()["difference"].isna().all()
-
-
-def test_an_effect_of_two_networks_is_their_pair(roots, monkeypatch):
-    monkeypatch.chdir(roots["measured"])
-    experiment = read_experiment("components")
-    effects = {"MIMB": {"mscmnet": 1, "none": -1}, "half": {"mscmnet": 0.5, "none": -0.5}}
-    found = experiment.effects(effects)
-    same = ["difference", "difference_low", "difference_high"]
-    pair = experiment.against("none").loc["mscmnet", same].to_numpy(float)
-    assert found.loc["MIMB", same].tolist() == pytest.approx(pair.tolist())
-    assert found.loc["half", same].tolist() == pytest.approx((pair / 2).tolist())
-    assert set(found["verdict"]) == {"not trained far enough"}
-    monkeypatch.chdir(roots["empty"])
-    nothing = read_experiment("components").effects(effects)
-    assert list(nothing["label"]) == list(effects) and nothing["difference"].isna().all()
+    nothing = read_experiment("components")
+    assert nothing.contrasts()["difference"].isna().all()
+    assert list(nothing.contrasts()["label"]) == list(nothing.study.contrasts)
 
 
 def test_what_costs_more_and_gives_less_is_beaten():

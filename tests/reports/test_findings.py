@@ -93,19 +93,14 @@ def test_the_gate_is_told_with_its_figures():
 
 def test_what_30_says_of_the_committed_runs_stands_in_their_tables():
     components = read_experiment("components")
-    signs = {
-        variant: {
-            part: 1 if part in components.label(variant) else -1 for part in ("QFE", "MIMB", "QCT")
-        }
-        for variant in components.study.variants
-    }
-    effects = {part: {v: sign[part] / 4 for v, sign in signs.items()} for part in signs["mscmnet"]}
-    effects["harm"] = {v: sign["MIMB"] * sign["QCT"] / 2 for v, sign in signs.items()}
-    found = components.effects(effects)
+    found = components.contrasts().rename(lambda name: name.removeprefix("main effect of "))
     rows = components.rows()
     assert rows.loc["qct", "verdict"] == found.loc["QCT", "verdict"] == "better"
-    assert found.loc["harm", "verdict"] == "worse"
+    assert found.loc["MIMB × QCT", "verdict"] == "worse"
     assert found.loc["QFE", "verdict"] == "equivalent within 2 points"
     assert found.loc["MIMB", "difference_high"] < 0
-    assert [round(abs(found.loc[name, "difference"]), 1) for name in ("QCT", "harm")] == [3.5, 3.4]
+    assert [round(abs(found.loc[name, "difference"]), 1) for name in ("QCT", "MIMB × QCT")] == [
+        3.5,
+        3.4,
+    ]
     assert {*rows["mean"].nlargest(2).index} == {"qct", "none"}

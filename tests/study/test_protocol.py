@@ -5,6 +5,7 @@ import re
 from mscm_lib.metrics.inference import Estimate
 from mscm_lib.paths import project_root
 from mscm_lib.study import comparison
+from mscm_lib.study.settings import load_study
 
 TEXT = (project_root() / "PROTOCOL.md").read_text(encoding="utf-8")
 FLAT = " ".join(TEXT.split())
@@ -12,7 +13,9 @@ FLAT = " ".join(TEXT.split())
 
 def test_contrasts_gate_and_verdicts_are_those_of_the_code():
     stated = dict(re.findall(r"\| (\w+ last) \| `mscmnet` \| `([\w-]+)` \|", TEXT))
-    assert stated == {name: against for name, (_, against) in comparison.CONTRASTS.items()}
+    assert load_study("lab").contrasts == {
+        name: {"mscmnet": 1, against: -1} for name, against in stated.items()
+    }
     assert f"training accuracy {comparison.ACCURACY} at its end" in FLAT
     assert comparison.HALF_AGAIN == 1.5 and f"half again the mAP of {comparison.FLOOR}" in FLAT
     for verdict in (*comparison.VERDICTS, comparison.UNTRAINED, comparison.EASY):

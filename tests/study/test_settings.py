@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import yaml
 
@@ -63,6 +65,14 @@ WRONG = {
     "a name that leaves its folder": ({"data": {"../x": DATA}}, r"name '\.\./x'"),
     "a leading digit": ({"variants": {"4stems": {"alpha": 0}}}, "name '4stems'"),
     "one name, two meanings": ({"variants": {"none": {"alpha": 0}}}, "one name has one meaning"),
+    "a contrast of nobody": ({"contrasts": {"c": {"mscment": 1}}}, "did you mean 'mscmnet'"),
+    "a contrast without weights": ({"contrasts": {"c": {}}}, "contrasts.c = {}: expected a mapping"),
+    "a weight of text": ({"contrasts": {"c": {"mscmnet": "1"}}}, "c.mscmnet = '1': expected a number"),
+    "a true weight": ({"contrasts": {"c": {"mscmnet": True}}}, "c.mscmnet = True: expected a number"),
+    "a weight of zero": ({"contrasts": {"c": {"mscmnet": 0}}}, "expected a number, not 0"),
+    "an infinite weight": ({"contrasts": {"c": {"mscmnet": math.inf}}}, "expected a number, not 0"),
+    "a mean for a contrast": ({"contrasts": {"c": {"mscmnet": 1}}}, "weights sum to 1; expected 0"),
+    "contrasts as a list": ({"contrasts": ["c"]}, "expected a mapping"),
     "a reference": ({"reference": "dual"}, "reference = 'dual': expected one of"),
     "run as text": ({"run": "fast"}, "run = 'fast': expected a mapping"),
     "a run's seed": ({"run": {"seed": 1}}, "follows from the study"),
