@@ -1,8 +1,10 @@
 """The findings, a line a study: verdicts from the tables, none where nothing was measured."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from mscm_lib.paths import resolve
 from mscm_lib.reports import findings
@@ -39,7 +41,8 @@ def _one_of_each_verdict():
             {"variant": "cross-attention", "difference": -3, "difference_low": -5, "difference_high": -1,
              "verdict": "worse"},
             {"variant": "concatenation", "difference": 1, "difference_low": -1,
-             "difference_high": 3, "verdict": "not distinguishable (could have seen 3.1 points)"},
+             "difference_high": 3, "detectable": 3.1,
+             "verdict": "not distinguishable (could have seen 3.1 points)"},
             {"variant": "self-attention", "difference": -20, "difference_low": -25,
              "difference_high": -15, "verdict": "not trained far enough"},
         ]
@@ -55,6 +58,41 @@ def test_a_variant_stands_where_its_verdict_puts_it():
         "cross attention -3.0 [-5.0, -1.0]: *worse*; "
         "self attention -20.0 [-25.0, -15.0]: *not trained far enough*"
     )
+
+
+def test_networks_that_no_test_tells_apart_are_told_together():
+    verdict = "not distinguishable (could have seen {} points)".format
+    rows = pd.DataFrame(
+        [
+            ("one", 1.0, -1.0, 3.0, 3.12, verdict(3.1)),
+            ("two", 0.5, -9.0, 10.0, 12.0, verdict(12.0)),
+        ],
+        columns=[
+            "label",
+            "difference",
+            "difference_low",
+            "difference_high",
+            "detectable",
+            "verdict",
+        ],
+    )
+    told = "one +1.0 [-1.0, +3.0], two +0.5 [-9.0, +10.0]: *not distinguishable (could have seen {} points)*"
+    assert findings.verdicts(rows) == told.format("3.1 to 12.0")
+
+
+def test_contrasts_come_first_and_no_pair_is_told_twice():
+    found = _one_of_each_verdict()
+    stated = pd.DataFrame(
+        {"label": ["all"], "difference": 2.0, "difference_low": 1.0, "difference_high": 3.0,
+         "detectable": 1.5, "verdict": "better"}
+    )  # fmt: skip
+    contrasts = {"all": {"mscmnet": 1, "none": -1}, "slope": {"none": 1, "concatenation": -1}}
+    found = replace(found, study=replace(found.study, contrasts=contrasts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Experiment, "contrasts", lambda _: stated)
+        told = findings.found(found)
+    assert "stated in advance, all +2.0 [+1.0, +3.0]: *better*; pairs, " in told
+    assert "none +8.0" not in told and "concatenation +1.0" in told
 
 
 def test_a_sentence_says_no_more_than_its_verdict(monkeypatch):
