@@ -142,3 +142,14 @@ def test_what_30_says_of_the_committed_runs_stands_in_their_tables():
         3.4,
     ]
     assert {*rows["mean"].nlargest(2).index} == {"qct", "none"}
+
+
+def test_what_32_says_of_the_committed_runs_stands_in_their_tables():
+    alpha = read_experiment("alpha")
+    rows, gap = alpha.rows(), alpha.distances()["gap"].unstack("variant")
+    assert not {*rows["verdict"].dropna()} & {"better", "worse", "not trained far enough"}
+    assert rows.loc["alpha-1", "verdict"] == "equivalent within 2 points"
+    own = alpha.against("alpha-1").loc["alpha-1-own"]
+    assert own["verdict"] == "worse" and round(own["difference"], 1) == -3.7
+    times = gap["alpha-1-own"] / gap["alpha-1"]
+    assert (times.min().round(1), times.max().round(1)) == (3.5, 5.4)
