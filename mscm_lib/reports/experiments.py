@@ -11,6 +11,7 @@ import pandas as pd
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json
+from mscm_lib.metrics.inference import Estimate
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import (
     Gate,
@@ -132,6 +133,26 @@ class Experiment:
         figure, _ = _MEASURES[metric]
         found = compare_contrasts(people, stated, figure, gate=self.gate(world))
         return found.rename(columns={"contrast": "label"}).set_index("label", drop=False)
+
+    @property
+    def weights(self) -> pd.DataFrame:
+        """What the contrasts are made of: a row a variant, a column a contrast."""
+        return pd.DataFrame(self.study.contrasts).reindex(self.study.variants).fillna(0)
+
+    def foreseen(self, known: Experiment) -> pd.DataFrame:
+        """What the tests of the contrasts see four times in five, in points, by the spread of other runs.
+
+        A run of ``known`` departs from what its world and its variant lead to expect by a standard
+        deviation s, a contrast with weights w between worlds by s · sqrt(sum of w²).
+        """
+        runs = known.seeds().pivot_table(index="dataset", columns="variant", values="value")
+        left = runs.sub(runs.mean(axis=1), axis=0) - (runs.mean() - runs.mean().mean())
+        freedom = max((len(runs) - 1) * (runs.shape[1] - 1), 1)
+        spread = (left.pow(2).sum().sum() / freedom) ** 0.5 * self.weights.pow(2).sum() ** 0.5
+        worlds = len(self.study.data)
+        estimates = [Estimate(0, each / worlds**0.5, worlds - 1) for each in spread]
+        seen = [each.detectable(len(spread)) for each in estimates]
+        return pd.DataFrame({"spread between worlds": spread, "seen four times in five": seen})
 
     def gate(self, dataset: str = "") -> Gate:
         """Floor, reference network and training accuracies, which verdicts depend on."""

@@ -177,6 +177,9 @@ def test_contrasts_are_tested_as_a_family_of_their_own(roots, monkeypatch):
     alone = experiment.contrasts(world=experiment.dataset)
     assert alone["difference"].notna().all() and not alone[same].equals(found[same])
     assert read_experiment("alpha").contrasts().empty
+    assert experiment.weights.loc[["mscmnet", "none", "qct"], "half"].tolist() == [0.5, -0.5, 0]
+    foreseen = experiment.foreseen(experiment)["seen four times in five"]
+    assert foreseen["half"] == pytest.approx(foreseen["MIMB"] / 2) and foreseen["half"] > 0
     monkeypatch.chdir(roots["empty"])
     nothing = read_experiment("components")
     assert nothing.contrasts()["difference"].isna().all()
