@@ -19,6 +19,7 @@ from mscm_lib.data.workers import available_cores
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.files import atomic_path, write_json
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.copies import own_files
 from mscm_lib.study.entry import check_sources
 from mscm_lib.study.plan import write_plan
 from mscm_lib.study.reading import read_yaml
@@ -65,7 +66,8 @@ def make(study: Study, jobs: int = 0) -> None:
     write_plan()
     give_back(study)
     if jobs > 1:
-        _repro(study, ["strip", *(f"prepare@{dataset}" for dataset in study.data)])
+        own = [f"studies/{study.name}/dvc.yaml:parts"] if own_files(study) else []
+        _repro(study, ["strip", *(f"prepare@{dataset}" for dataset in study.data), *own])
         names = [run.name for run in study.runs()]
         shares = [names[worker::jobs] for worker in range(jobs)]
         with ThreadPoolExecutor(jobs) as pool:

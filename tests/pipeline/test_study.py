@@ -210,8 +210,7 @@ def _a_part_of_ones_own_counts_where_it_is_used(study):
     path = study / "studies/tiny/my_parts.py"
     path.write_text(OWN_LOSS)
     _changed(study, variants={"mine": {"metric_loss": "my_parts:Spread", "label": "Mine"}})
-    _run(study, "mscm", "plan")
-    _run(study, "dvc", "repro", "evaluate@tiny-mine-t0-s0")
+    _run(study, "mscm", "study", "tiny", "--jobs", "2")
     own = _weights(study, "tiny-mine-t0-s0")
     path.write_text("# a remark\n" + OWN_LOSS)
     _run(study, "dvc", "repro", f"{STUDY}:parts")

@@ -8,8 +8,11 @@ import time
 
 import psutil
 import pytest
+import yaml
 
-from mscm_lib.study.pipeline import _not_in, give_back, keep_locks, release_dead
+from mscm_lib.paths import resolve
+from mscm_lib.study import pipeline
+from mscm_lib.study.pipeline import _not_in, give_back, keep_locks, make, release_dead
 from mscm_lib.study.settings import load_study
 
 WHOLE = """schema: '2.0'
@@ -132,3 +135,31 @@ def test_a_removed_cache_gets_back_what_is_as_the_lock_names_it(project):
     give_back(QUICK)
     assert _not_in(project / ".dvc/cache", QUICK) == [f"train@{changed}"]
     assert (project / f"runs/train/{changed}").read_text() == "by hand"
+
+
+@pytest.mark.parametrize("name", ["quick", "way_around"])
+def test_what_all_runs_depend_on_is_made_before_several_begin(name, monkeypatch):
+    """Several DVCs make single stages: what the first of them lacked, none of them would make."""
+    study, made = load_study(name), []
+    for nothing in ("check_sources", "tried", "keep_locks", "write_plan", "give_back"):
+        monkeypatch.setattr(pipeline, nothing, lambda *_: [])
+    monkeypatch.setattr(pipeline, "_repro", lambda _, targets: made.append([*targets]))
+    monkeypatch.setattr(pipeline, "_repro_share", lambda *_: made.append("runs") or 0)
+    make(study, jobs=2)
+    shared, *runs, whole = made
+    assert runs == ["runs", "runs"] and whole == [f"studies/{name}/dvc.yaml"]
+    outputs = {out for target in shared for out in _outputs(target)}
+    runs_json = json.loads(resolve("runs.json").read_text())["runs"]
+    for run in study.runs():
+        plan = runs_json[run.name]
+        needed = [plan["code"], f"data/packed/{plan['data']}"]
+        assert all(any(path.startswith(out) for out in outputs) for path in needed), needed
+
+
+def _outputs(target):
+    """Paths that a stage of the project leaves, by the name that DVC knows it by."""
+    file, _, name = target.rpartition(":")
+    name, _, key = name.partition("@")
+    stage = yaml.safe_load(resolve(file or "dvc.yaml").read_text())["stages"][name]
+    outs = stage.get("do", stage)["outs"]
+    return [(o if isinstance(o, str) else next(iter(o))).replace("${key}", key) for o in outs]
