@@ -37,7 +37,10 @@ def differences_figure(experiment: Experiment, rows: pd.DataFrame, title: str) -
     """Forest plot of `Experiment.rows` or the like: each variant's difference from the reference,
     hollow where it has no verdict of better or worse."""
     others = rows[rows["difference"].notna()] if experiment.measured else rows
-    unit = "difference of mAP, points, with its 95 % interval"
+    unit = (
+        "difference of mAP, points, with its own 95 % interval\n"
+        "filled: better or worse, as a verdict of the whole table; hollow: neither"
+    )
     figure, axis = _list(others["label"], title, unit)
     axis.axvline(0, color="0.3", lw=1)
     if not experiment.measured:

@@ -26,6 +26,8 @@ _COMPARISON = [
     "improvement", "difference", "difference_low", "difference_high", "p", "p_holm",
     "p_equivalence", "detectable", "verdict",
 ]  # fmt: skip
+_JUDGED = ["p_holm", "p_equivalence", "detectable", "verdict"]
+_TURNED = {"better": "worse", "worse": "better"}
 _RUNS = ["dataset", "variant", "seed", "mean_ap", "rank1"]
 Metric = Literal["mAP", "R1"]
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
@@ -111,12 +113,18 @@ class Experiment:
         return self._named(table.drop(columns=["dataset", "search", "scoring", "metric"]))
 
     def against(self, reference: str) -> pd.DataFrame:
-        """`rows` with another reference: other pairs, each with the interval it has anywhere."""
+        """`rows` with another reference: other pairs, each with the interval it has anywhere.
+
+        The one with the study's own reference has its verdict of `rows`, so that no pair has two.
+        """
         if not self.measured:
             return self.rows()
         people = self._of(self.identities)
-        found = compare_variants(people, reference, gate=self.gate())
-        return self._named(found.set_index("variant").reindex(self.study.variants))
+        found = compare_variants(people, reference, gate=self.gate()).set_index("variant")
+        if reference != self.study.reference:
+            own = self.rows().loc[reference, _JUDGED]
+            found.loc[self.study.reference, _JUDGED] = own.replace(_TURNED)
+        return self._named(found.reindex(self.study.variants))
 
     def contrasts(self, metric: Metric = "mAP", world: str = "") -> pd.DataFrame:
         """The contrasts that the study states in advance, by their names.

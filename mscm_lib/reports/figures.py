@@ -16,7 +16,7 @@ from mscm_lib.reports.experiments import read_measured, read_table
 from mscm_lib.reports.style import use_style
 from mscm_lib.study.settings import Study
 
-FLOORS, CEILING = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA"), ("oracle",)
+FLOORS, CEILING = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA"), "oracle"
 
 
 def write_figures(name: str) -> None:
@@ -30,7 +30,7 @@ def write_figures(name: str) -> None:
     use_style()
     with atomic_path(resolve(f"results/{name}/figures")) as folder:
         folder.mkdir()
-        save(folder / "retrieval.png", retrieval(experiment.metrics), RETRIEVAL)
+        save(folder / "retrieval.png", retrieval(experiment.metrics, experiment.study), RETRIEVAL)
         if experiment.study.contrasts:
             title = experiment.study.title
             drawn = differences_figure(experiment, experiment.contrasts(), title)
@@ -48,28 +48,29 @@ def save(path: Path, figure: Figure, text: str) -> None:
 
 
 STATED = (
-    "The contrasts stated in advance, in points of mAP: means over worlds with 95 % intervals; "
+    "The contrasts of the study, in points of mAP: means over worlds with 95 % intervals; "
     "filled where the verdict is better or worse."
 )
 RETRIEVAL = (
-    "Rank-1 and mAP in percent of each network, below floors that need none and beside the ceiling "
-    "of an ideal reader; one dot a run (a seed or a split), the bar their mean."
+    "Rank-1 and mAP in percent of each network, behind floors that need none; one dot a run (a world, "
+    "a seed or a split), the bar their mean. The ceiling of generated people, an ideal reader, is in the "
+    "table alone."
 )
 
 
-def retrieval(metrics: pd.DataFrame) -> Figure:
+def retrieval(metrics: pd.DataFrame, study: Study) -> Figure:
     """Rank-1 and mAP of every variant beside the references, one panel a search."""
-    reported = metrics[metrics["reported"]].copy()
+    reported = metrics[metrics["reported"] & (metrics["variant"] != CEILING)].copy()
+    reported["variant"] = reported["variant"].replace(study.labels)
     scoring = reported["scoring"].fillna("")
     reported["panel"] = (reported["search"] + " " + scoring).str.strip()
     long = reported.melt(["variant", "panel"], ["rank1", "mean_ap"], "measure", "percent")
     long["percent"] *= 100
     long["measure"] = long["measure"].map({"rank1": "rank-1", "mean_ap": "mAP"})
     variants = list(dict.fromkeys(reported["variant"]))
-    networks = [name for name in variants if name not in (*FLOORS, *CEILING)]
-    order = [name for name in (*FLOORS, *networks, *CEILING) if name in set(variants)]
+    order = sorted(variants, key=lambda name: FLOORS.index(name) if name in FLOORS else len(FLOORS))
     panels = list(dict.fromkeys(long["panel"]))
-    size = 4.6 * len(panels), 3.6
+    size = max(4.6, 0.5 * len(order)) * len(panels), 3.8
     figure, axes = plt.subplots(
         1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained"
     )
@@ -79,7 +80,7 @@ def retrieval(metrics: pd.DataFrame) -> Figure:
         sns.barplot(data, **place, errorbar=None, alpha=0.45)
         dots = {"size": 5, "edgecolor": "black", "linewidth": 0.5}
         sns.stripplot(data, **place, dodge=True, jitter=False, legend=False, **dots)
-        axis.set(title=f"search: {panel}", xlabel="", ylabel="percent", ylim=(0, 100))
+        axis.set(title=f"search: {panel}", xlabel="", ylabel="percent")
         plt.setp(axis.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
         axis.legend(title=None, loc="upper left")
     figure.suptitle("Retrieval of people never seen in training")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,7 @@ from mscm_lib.study.settings import study_names
 
 
 def findings(root: str = "") -> str:
-    """A Markdown list: every study that has been run with its verdicts, and the experiments that wait.
+    """A Markdown table, every study that has been run with its verdicts, and the experiments that wait.
 
     A study of single trainings, such as a choice of rates, says nothing that could be told in a line.
 
@@ -26,12 +26,13 @@ def findings(root: str = "") -> str:
     names = [*experiments, *sorted({*study_names()} - {QUICK, *experiments}), QUICK]
     read = [read_experiment(name) for name in names if name in study_names()]
     repeated = [e for e in read if e.measured and len(e.study.data) * e.study.repeats > 1]
-    lines = [f"- **{link(e.study.name, root)}**: {found(e)}" for e in repeated]
+    rows = [row for e in repeated for row in _table(e, f"**{link(e.study.name, root)}**")]
+    table = markdown_table(["study", "difference of mAP, points [95 %]", "verdict"], rows)
     waiting = [e.study.name for e in read if not e.measured and e.study.name in experiments]
     if waiting:
         told = ", ".join(link(name, root) for name in waiting)
-        lines.append(f"- open, not measured here: {told}; `make study STUDY=<name>` measures one")
-    return "\n".join(lines) + "\n"
+        table += f"\nOpen, not measured here: {told}; `make study STUDY=<name>` measures one.\n"
+    return table
 
 
 def link(study: str, root: str = "") -> str:
@@ -44,19 +45,33 @@ def link(study: str, root: str = "") -> str:
     return f"[{name}]({root}{there})" if there else name
 
 
+def _table(experiment: Experiment, name: str) -> Iterator[list[str]]:
+    """A study's rows of the table of findings: its contrasts, then other pairs, a row a verdict."""
+    place = f"{name}<br>beside {_reference(experiment)}; {_replicates(experiment)}"
+    for compared in _compared(experiment):
+        for differences, verdict in _by_verdict(compared, "<br>"):
+            yield [place, differences, verdict]
+            place = ""
+
+
 def found(experiment: Experiment) -> str:
     """One line: the reference, then every difference from it with its interval, by verdict."""
-    rows = experiment.rows()
-    own = rows.loc[experiment.study.reference]
-    beside = f"points of mAP beside {own['label']} ({own['mean']:.1f}), {_replicates(experiment)}: "
-    if not (stated := experiment.study.contrasts):
-        return beside + verdicts(rows)
-    asked = f"stated in advance, {verdicts(experiment.contrasts())}"
+    told = "; ".join(filter(None, map(verdicts, _compared(experiment))))
+    return f"points of mAP beside {_reference(experiment)}, {_replicates(experiment)}: {told}"
+
+
+def _compared(experiment: Experiment) -> Iterator[pd.DataFrame]:
+    """The contrasts of a study that names some, then the pairs that are none of them."""
+    rows, stated = experiment.rows(), experiment.study.contrasts
+    if stated:
+        yield experiment.contrasts()
     pairs = [{*c} for c in stated.values() if len(c) == 2]
-    others = verdicts(
-        rows[[{name, experiment.study.reference} not in pairs for name in rows.index]]
-    )
-    return beside + "; pairs, ".join(filter(None, (asked, others)))
+    yield rows[[{name, experiment.study.reference} not in pairs for name in rows.index]]
+
+
+def _reference(experiment: Experiment) -> str:
+    own = experiment.rows().loc[experiment.study.reference]
+    return f"{own['label']} ({own['mean']:.1f})"
 
 
 def told(experiment: Experiment) -> str:
@@ -81,13 +96,16 @@ def _sentence(row: Any, other: str) -> str:
 
 def verdicts(rows: pd.DataFrame) -> str:
     """Differences with 95 % intervals, those of one verdict together."""
+    return "; ".join(f"{differences}: {verdict}" for differences, verdict in _by_verdict(rows))
+
+
+def _by_verdict(rows: pd.DataFrame, between: str = ", ") -> Iterator[tuple[str, str]]:
     told: dict[str, list[Any]] = {}
     for row in rows.dropna(subset=["difference"]).itertuples():
         told.setdefault(str(row.verdict).partition(" (")[0], []).append(row)
-    return "; ".join(
-        f"{', '.join(f'{row.label} {span(row)}' for row in group)}: *{why}{_seen(why, group)}*"
-        for why, group in told.items()
-    )
+    for why, group in told.items():
+        differences = between.join(f"{row.label} {span(row)}" for row in group)
+        yield differences, f"*{why}{_seen(why, group)}*"
 
 
 def _seen(verdict: str, rows: Sequence[Any]) -> str:
@@ -104,8 +122,10 @@ def gate(experiment: Experiment) -> str:
     held = experiment.gate()
     floor = "was not measured" if pd.isna(held.floor) else f"reaches {held.floor:.1f} mAP"
     least = ", ".join(f"{experiment.label(n)} {value:.2f}" for n, value in held.accuracies.items())
+    worlds = len(experiment.study.data)
+    where = "means over worlds" if worlds > 1 else f"on {experiment.dataset}"
     return (
-        f"The gate of PROTOCOL.md on {experiment.dataset}: {FLOOR} {floor}, the "
+        f"The gate of PROTOCOL.md, {where}: {FLOOR} {floor}, the "
         f"reference network {held.reference:.1f}; training accuracy at the end, the least of each "
         f"network's runs: {least}."
     )

@@ -24,6 +24,7 @@ from mscm_lib.evaluation.rankings import Trial, trials
 from mscm_lib.models import MSCMNet, load_network
 from mscm_lib.paths import resolve
 from mscm_lib.retrieval import GalleryIndex, Match
+from mscm_lib.study.comparison import ACCURACY
 from mscm_lib.study.settings import RunName, Study, load_study, resolve_run
 from mscm_lib.training import train
 
@@ -63,6 +64,13 @@ class FinishedRun:
     history: pd.DataFrame
     weights: Path
     stand_in: bool = False
+
+    @property
+    def learnt(self) -> str:
+        """How well the network knows its own people at its end, beside what a verdict asks for."""
+        accuracy = self.history["accuracy"].iloc[-1]
+        asked = "enough" if accuracy >= ACCURACY else f"{ACCURACY:g} would be enough"
+        return f"{self.name}: training accuracy {accuracy:.2f}; for a verdict on methods {asked}"
 
 
 def two_runs(study: str, people: int, epochs: int) -> tuple[FinishedRun, FinishedRun]:
@@ -198,7 +206,11 @@ def specimen(weights: str | Path | None = None, seed: int = 0) -> Specimen:
     """
     path = weights or QUICK_WEIGHTS
     if weights or resolve(path).is_file():
-        return Specimen(load_network(resolve(path)).net, f"trained weights, {path}", True)
+        origin, history = f"trained weights, {path}", resolve(path).with_name("history.csv")
+        if history.is_file():
+            accuracy = pd.read_csv(history)["accuracy"].iloc[-1]
+            origin += f", training accuracy {accuracy:.2f}"
+        return Specimen(load_network(resolve(path)).net, origin, True)
     net = MSCMNet(64, backbone="resnet18", height=96, width=48, seed=seed).eval()
     return Specimen(net, "untrained weights; `make study` trains the quick study's", False)
 

@@ -91,8 +91,12 @@ def test_contrasts_come_first_and_no_pair_is_told_twice():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Experiment, "contrasts", lambda _: stated)
         told = findings.found(found)
-    assert "stated in advance, all +2.0 [+1.0, +3.0]: *better*; pairs, " in told
-    assert "none +8.0" not in told and "concatenation +1.0" in told
+        rows = [*findings._table(found, "name")]
+    assert ": all +2.0 [+1.0, +3.0]: *better*; concatenation +1.0" in told
+    assert "none +8.0" not in told
+    assert rows[0] == ["name<br>beside MIMB (27.2); 3 worlds, one training a network in each",
+                       "all +2.0 [+1.0, +3.0]", "*better*"]  # fmt: skip
+    assert [row[0] for row in rows[1:]] == [""] * 3 and "none +8.0" not in str(rows)
 
 
 def test_a_sentence_says_no_more_than_its_verdict(monkeypatch):
@@ -116,7 +120,8 @@ def test_what_waits_has_a_command_and_no_figure(monkeypatch):
         return Experiment(load_study(name), none, none, none, {})
 
     monkeypatch.setattr(findings, "read_experiment", unmeasured)
-    (line,) = findings.findings("../").splitlines()
+    *head, line = findings.findings("../").splitlines()
+    assert len(head) == 3  # no row
     waiting = re.findall(r"\]\(\.\./(\S+?)\)", line)
     assert len(waiting) == len(studies_of_notebooks())
     assert all(resolve(path).is_file() for path in waiting)
@@ -153,3 +158,36 @@ def test_what_32_says_of_the_committed_runs_stands_in_their_tables():
     assert own["verdict"] == "worse" and round(own["difference"], 1) == -3.7
     times = gap["alpha-1-own"] / gap["alpha-1"]
     assert (times.min().round(1), times.max().round(1)) == (3.5, 5.4)
+
+
+def test_what_the_readme_says_in_words_stands_in_the_tables():
+    lab, components, scales = map(read_experiment, ("lab", "components", "multi_scale"))
+    untold = "not distinguishable"
+    rows, last = components.rows(), lab.rows()
+    assert rows.loc["mscmnet", "verdict"].startswith(untold)
+    loss = components.against("qfe").loc["none"]
+    assert loss["verdict"] == "better" and 6.5 < loss["difference"] < 7
+    beside = components.against("weighted-triplet").loc["mscmnet", "verdict"]
+    assert beside.startswith(untold) and last.loc["weighted-triplet", "verdict"].startswith(untold)
+    costs = [last.loc["none", "difference"], scales.rows().loc["none", "difference"]]
+    assert all(4 < each < 5 for each in costs)
+    assert lab.rows().loc["none", "verdict"] == scales.rows().loc["none", "verdict"] == "better"
+    assert scales.against("none").loc["concatenation", "verdict"] == "better"
+    assert components.contrasts().loc["main effect of QFE", "verdict"].startswith("equivalent")
+    assert rows.loc["qfe", "verdict"].startswith(untold)
+    assert last.loc["dual", "verdict"].startswith(untold)
+    runs = pd.concat([read_experiment("alpha").seeds(), read_experiment("losses").seeds()])
+    means = runs.groupby("variant")["value"].mean()
+    gains = means[["alpha-1", "alpha-1-own"]] - means["cross-entropy"]
+    assert 0.3 < 1 - gains["alpha-1-own"] / gains["alpha-1"] < 0.4
+    assert read_experiment("alpha").rows().loc["alpha-1", "verdict"].startswith("equivalent")
+
+
+def test_a_pair_has_one_verdict_whichever_of_the_two_is_the_reference():
+    for name in ("alpha", "multi_scale", "components"):
+        found = read_experiment(name)
+        own, turned = found.study.reference, {"better": "worse", "worse": "better"}
+        for variant, row in found.rows().drop(index=own).iterrows():
+            other = found.against(variant).loc[own]
+            assert other["difference"] == pytest.approx(-row["difference"], abs=1e-3)
+            assert other["verdict"] == turned.get(row["verdict"], row["verdict"])
