@@ -160,6 +160,20 @@ def test_what_32_says_of_the_committed_runs_stands_in_their_tables():
     assert (times.min().round(1), times.max().round(1)) == (3.5, 5.4)
 
 
+def test_what_52_says_of_the_committed_runs_stands_in_their_tables():
+    way = read_experiment("way_around")
+    stated, rows = way.contrasts(), way.rows()
+    assert stated["verdict"].to_dict() == {"a way around": "better", "MIMB beside the way": "worse"}
+    given, rest = stated["difference"].abs()
+    assert (round(given, 1), round(rest, 1)) == (2.8, 1.9)
+    assert given > rows.loc["none", "difference"] / 2 and rows.loc["none", "verdict"] == "better"
+    worlds = way.seeds().pivot(index="dataset", columns="variant", values="value")
+    assert (worlds["mscmnet"] < worlds["mimb-around"]).all()
+    assert (worlds["mimb-around"] < worlds["none"]).all()
+    least = way.gate().accuracies
+    assert least["mimb-around"] > least["mscmnet"]
+
+
 def test_what_the_readme_says_in_words_stands_in_the_tables():
     lab, components, scales = map(read_experiment, ("lab", "components", "multi_scale"))
     untold = "not distinguishable"
