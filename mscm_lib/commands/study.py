@@ -40,7 +40,7 @@ def declare(add: Add) -> None:
     prepare = add("prepare", _later("study.prepare:prepare", "dataset"), "pack a dataset's images")
     prepare.add_argument("dataset", help="of the plan, such as quick")
     run = add(
-        "run", _later("study.stages:run_stage", "stage", "name"),
+        "run", _later("study.execute:run_stage", "stage", "name"),
         "execute one notebook as a pipeline stage", RUN,
     )  # fmt: skip
     run.add_argument(
