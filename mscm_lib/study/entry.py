@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from mscm_lib.config import LICENSED, unknown_key
+from mscm_lib.config import LICENSED, check_known
 from mscm_lib.data.doctor import diagnose
-from mscm_lib.errors import ConfigError, DataError, StorageError
+from mscm_lib.errors import DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.settings import Study, load_study, study_names
@@ -29,8 +29,7 @@ def enter(name: str, folder: Path | str) -> Path:
         DataError: the tree is missing or broken, or another stands at ``data/raw/<name>``.
         StorageError: DVC could not copy it.
     """
-    if name not in LICENSED:
-        raise ConfigError(unknown_key("dataset", name, list(LICENSED)))
+    check_known("dataset", name, LICENSED)
     place = project_root() / "data/raw" / name
     source = Path(folder).expanduser().absolute()
     if place.is_symlink():

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.config import check_known
+from mscm_lib.errors import StudyError
 from mscm_lib.files import atomic_path
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.code import STAGES
@@ -83,9 +83,7 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
     from mscm_lib.provenance import COMMAND
 
     source = project_root() / "notebooks" / f"{stem}.ipynb"
-    if not source.is_file():
-        known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
-        raise ConfigError(unknown_key("notebook", stem, known))
+    check_known("notebook", stem, [path.stem for path in source.parent.glob("*.ipynb")])
     _check_kernel()
     failed = output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
