@@ -30,7 +30,8 @@ def enter(name: str, folder: Path | str) -> Path:
         StorageError: DVC could not copy it.
     """
     check_known("dataset", name, LICENSED)
-    place = project_root() / "data/raw" / name
+    within = f"data/raw/{name}"  # named so to DVC: its advice on git then holds in the root
+    place = project_root() / within
     source = Path(folder).expanduser().absolute()
     if place.is_symlink():
         raise DataError(
@@ -44,7 +45,6 @@ def enter(name: str, folder: Path | str) -> Path:
     if not diagnosis.healthy:
         raise DataError(f"{source}: not entered; mend what the doctor names and try again")
     place.parent.mkdir(parents=True, exist_ok=True)
-    within = str(place.relative_to(project_root()))  # DVC's advice on git then holds in the root
     added = [within] if place == source else [str(source), "--out", within]
     dvc = [sys.executable, "-m", "dvc", "add", *added]
     if subprocess.run(dvc, cwd=project_root()).returncode:

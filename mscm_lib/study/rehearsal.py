@@ -18,7 +18,6 @@ from typing import Any
 
 import yaml
 
-from mscm_lib.config import LICENSED
 from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
@@ -38,11 +37,10 @@ RUN: dict[str, Any] = {
 }
 
 
-def rehearse(names: Sequence[str] = LICENSED) -> None:
+def rehearse(names: Sequence[str]) -> None:
     """Run the paper's study on a miniature tree of each dataset, below ``build/rehearsal``.
 
     Raises:
-        ConfigError: no such dataset.
         StudyError: a stage failed; its own message stands above.
     """
     began = time.monotonic()
