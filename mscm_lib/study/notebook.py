@@ -78,9 +78,8 @@ class Parameters:
         Raises:
             ConfigError: a name is unknown or misspelt, a value is wrong, or values do not combine.
         """
-        values = {key: value for key, value in self.values().items() if key not in others}
-        values = self._placed(values)
-        self._placed({key: self._namespace.get(key) for key in others})
+        given = self._placed(self.values())
+        values = {key: value for key, value in given.items() if key not in others}
         if RunConfig().training().keys() <= values.keys():
             return RunConfig.from_mapping(values)
         study = find_study(coerce("dataset", values.get("dataset"), str))

@@ -124,8 +124,8 @@ def planned(run: str, stage: str) -> dict[str, Any]:
     values = _read(f"{run}/train", "run", run)
     if stage == "evaluate":
         return values | _read(f"{run}/evaluate", "run", run)
-    index = json.loads(resolve("runs.json").read_text(encoding="utf-8"))
-    return values | {key: index["runs"][run][key] for key in WATCHING if key in index["runs"][run]}
+    entry = json.loads(resolve("runs.json").read_text(encoding="utf-8"))["runs"][run]
+    return values | {key: value for key, value in entry.items() if key in WATCHING}
 
 
 def planned_of(dataset: str, what: str) -> dict[str, Any]:
