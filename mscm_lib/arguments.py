@@ -23,6 +23,7 @@ class Parser(argparse.ArgumentParser):
     """A parser that answers a mistake with one line and the nearest name; exit status 2."""
 
     def __init__(self, **settings: Any) -> None:
+        self.commands: dict[str, Parser] = {}
         super().__init__(
             allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
         )
@@ -33,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         Options that there are not are named before any value is looked at.
         """
         given = list(sys.argv[1:] if arguments is None else arguments)
-        command = self._named(given)
+        command = self.commands.get(given[0], self) if given else self
         options = command._option_string_actions
         for word in given[: given.index("--") if "--" in given else None]:
             name = word.partition("=")[0]
@@ -44,12 +45,6 @@ class Parser(argparse.ArgumentParser):
         if more:
             command.error(f"{more[0]!r} is one argument too many")
         return values
-
-    def _named(self, given: Sequence[str]) -> Parser:
-        """The parser of the command that is given, else this one."""
-        choices = [action.choices for action in self._actions]
-        commands = next(each for each in choices if isinstance(each, dict))
-        return commands.get(given[0], self) if given else self
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is, and end."""

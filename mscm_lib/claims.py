@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known
 from mscm_lib.errors import ConfigError
 
 FIGURES = {"rank1": "rank1", "rank5": "rank5", "rank10": "rank10", "rank20": "rank20",
@@ -27,8 +27,7 @@ class Claimed(NamedTuple):
             ConfigError: no such figure, or no number from 0 to 100.
         """
         name, _, number = text.partition("=")
-        if name.lower() not in FIGURES:
-            raise ConfigError(unknown_key("claim", name, list(FIGURES)))
+        check_known("claim", name.lower(), FIGURES)
         digits = number.strip().removesuffix("%")
         if not digits.replace(".", "", 1).isdecimal() or not float(digits) <= 100:
             raise ConfigError(f"claim {text!r}: expected percent as printed, such as {name}=61.5")

@@ -46,6 +46,7 @@ def _parser() -> Parser:
     def add(name: str, call: object, text: str, more: str = "") -> Parser:
         command: Parser = commands.add_parser(name, help=text, description=f"{text}\n\n{more}")
         command.set_defaults(call=call, parser=command)
+        parser.commands[name] = command
         return command
 
     for group in (study, searching, scoring, data):

@@ -29,7 +29,7 @@ LOSSES = f"{PACKAGE}.losses"
 _NO_NUMBERS = ("config", "coercion", "settings", "errors", "files", "paths", "provenance",
                "code_fingerprint")  # fmt: skip
 _READS_PLANS = ("settings", "definition", "variants", "reading", "plan", "code", "notebook",
-                "prepare", "stages", "execute")  # fmt: skip
+                "prepare", "execute")  # fmt: skip
 LEFT_OUT = (
     *(f"{PACKAGE}.{name}" for name in _NO_NUMBERS),
     *(f"{PACKAGE}.study.{name}" for name in _READS_PLANS),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import typing
+from contextlib import suppress
+from math import isfinite
 from typing import Any, Literal
 
 from mscm_lib.errors import ConfigError
@@ -33,23 +35,16 @@ def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
 
 def coerce(key: str, value: Any, kind: type) -> Any:
     """``value`` as text, number or truth value; raises `ConfigError` where it is none."""
-    if kind is bool:
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        if isinstance(value, bool):
-            return value
-    elif kind is str:
-        if isinstance(value, str):
+    if kind is bool and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if kind in (bool, str):
+        if isinstance(value, kind):
             return value
     elif not isinstance(value, bool):
-        try:
+        with suppress(TypeError, ValueError, OverflowError):
             number = float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        if kind is float and number == number and abs(number) != float("inf"):
-            return number
-        if kind is int and number == number and number == int(number):
-            return int(number)
+            if isfinite(number) and (kind is float or number.is_integer()):
+                return kind(number)
     raise ConfigError(f"{key} = {value!r}: expected {_KINDS[kind]}")
 
 

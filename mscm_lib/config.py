@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -146,16 +146,14 @@ class RunConfig:
                 type or out of range, or two values cannot be combined.
         """
         merged: dict[str, Any] = {}
+        known = {*_HINTS, "setting"}
         for layer in layers:
             for key in layer:
-                if key not in _HINTS and key != "setting":
-                    raise ConfigError(unknown_key("parameter", key, [*_HINTS, "setting"]))
+                check_known("parameter", key, known)
             own = dict(layer)
             if "setting" in own:
-                name = own.pop("setting")
-                if name not in SETTINGS:
-                    raise ConfigError(unknown_key("setting", str(name), list(SETTINGS)))
-                merged.update(choices(name))
+                check_known("setting", own["setting"], SETTINGS)
+                merged.update(choices(own.pop("setting")))
             merged.update(own)
         return cls(**merged)
 
@@ -189,6 +187,12 @@ def unknown_key(kind: str, key: str, known: list[str]) -> str:
     return f"unknown {kind} {key!r}{hint} Known: {', '.join(sorted(known))}"
 
 
+def check_known(kind: str, key: Any, known: Collection[str]) -> None:
+    """Refuse a key that is not among ``known``; raises `ConfigError` with `unknown_key`."""
+    if key not in known:
+        raise ConfigError(unknown_key(kind, str(key), list(known)))
+
+
 _AT_LEAST = {
     1: ("identities_per_batch", "images_per_identity", "gallery_trials"),
     0: ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "seed", "validate_every",
@@ -197,9 +201,10 @@ _AT_LEAST = {
 
 
 def _check(config: RunConfig) -> None:
-    for least, key in ((least, key) for least, keys in _AT_LEAST.items() for key in keys):
-        if getattr(config, key) < least:
-            raise ConfigError(f"{key} = {getattr(config, key)!r}: expected {least} or more")
+    for least, keys in _AT_LEAST.items():
+        for key in keys:
+            if getattr(config, key) < least:
+                raise ConfigError(f"{key} = {getattr(config, key)!r}: expected {least} or more")
     for key in ("alpha", "mix_weight"):
         if not 0 <= getattr(config, key) <= 1:
             raise ConfigError(f"{key} = {getattr(config, key)!r}: expected a number from 0 to 1")
@@ -227,8 +232,7 @@ def _check_network(config: RunConfig) -> None:
     if not config.alb_sources or len(set(config.alb_sources)) != len(config.alb_sources):
         raise ConfigError(f"alb_sources = {config.alb_sources!r}: expected one to four, no repeats")
     for source in config.alb_sources:
-        if source not in ALB_SOURCES:
-            raise ConfigError(unknown_key("ALB source", source, list(ALB_SOURCES)))
+        check_known("ALB source", source, ALB_SOURCES)
     if config.views < 4 and config.streams not in FEWER_VIEWS[config.views]:
         raise ConfigError(
             f"views = {config.views} needs streams = {' or '.join(map(repr, FEWER_VIEWS[config.views]))}"

@@ -16,33 +16,25 @@ import numpy as np
 import psutil
 import torch
 
-from mscm_lib.config import RunConfig
-
 COMMAND = "MSCM_COMMAND"
 """The environment variable by which a kernel knows the command that it runs for."""
 
 
 def provenance(
-    config: RunConfig | Mapping[str, Any],
-    fingerprint: str = "",
-    seed: int | None = None,
-    device: torch.device | str = "cpu",
+    parameters: Mapping[str, Any], fingerprint: str = "", *, device: torch.device
 ) -> dict[str, Any]:
     """The record that stands beside every result: plain values, and no date.
 
     Args:
-        config: the parameters of the run, or of whatever else made the result.
+        parameters: of the run, or of whatever else made the result.
         fingerprint: of the dataset, as `ReidDataset.fingerprint` gives it; "" where none was read.
-        seed: of the run; None takes ``config``'s.
         device: what it was computed on.
     """
-    parameters = config.as_dict() if isinstance(config, RunConfig) else dict(config)
-    device = torch.device(device)
     return {
         "commit": commit(),
         "command": command(),
-        "parameters": parameters,
-        "seed": parameters.get("seed") if seed is None else seed,
+        "parameters": dict(parameters),
+        "seed": parameters.get("seed"),
         "dataset_fingerprint": fingerprint,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": processor(),

@@ -37,6 +37,7 @@ def test_lists_handed_over_as_text_are_read():
         ({"alpha": float("nan")}, ["alpha", "finite"]),
         ({"epochs": 1.5}, ["epochs", "1.5", "whole number"]),
         ({"epochs": True}, ["epochs", "True", "whole number"]),
+        ({"epochs": float("inf")}, ["epochs", "inf", "whole number"]),
         ({"non_local": "yes"}, ["non_local", "true or false"]),
         ({"pairing": "corss"}, ["pairing", "'cross'", "'own'"]),
         ({"height": 100}, ["height", "100", "multiple of 16", "96"]),

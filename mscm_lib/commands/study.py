@@ -40,7 +40,7 @@ def declare(add: Add) -> None:
     prepare = add("prepare", _later("study.prepare:prepare", "dataset"), "pack a dataset's images")
     prepare.add_argument("dataset", help="of the plan, such as quick")
     run = add(
-        "run", _later("study.stages:run_stage", "stage", "name"),
+        "run", _later("study.execute:run_stage", "stage", "name"),
         "execute one notebook as a pipeline stage", RUN,
     )  # fmt: skip
     run.add_argument(
@@ -70,9 +70,12 @@ def declare(add: Add) -> None:
         "write README.md's findings, notebooks and tables",
     )
     add("book", _book, "make the book of all notebooks: build/book/html/index.html")
-    rehearse = add("rehearse", _rehearse, "run the paper's studies on miniature emulated trees")
+    rehearse = add(
+        "rehearse", _later("study.rehearsal:rehearse", "names"),
+        "run the paper's studies on miniature emulated trees",
+    )  # fmt: skip
     rehearse.add_argument(
-        "names", nargs="*", choices=LICENSED, metavar="dataset",
+        "names", nargs="*", choices=LICENSED, default=[*LICENSED], metavar="dataset",
         help="sysu, regdb, llcm; all when none is named",
     )  # fmt: skip
 
@@ -143,9 +146,3 @@ def _book(options: argparse.Namespace) -> None:
     from mscm_lib.reports.book import build_book
 
     print(f"\nThe book is made. Open {build_book().relative_to(project_root())}")
-
-
-def _rehearse(options: argparse.Namespace) -> None:
-    from mscm_lib.study.rehearsal import rehearse
-
-    rehearse(options.names or LICENSED)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mscm_lib.config import LICENSED, unknown_key
+from mscm_lib.config import LICENSED, check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
 from mscm_lib.study.reading import check_keys, mapping, plain_text, safe_name, texts
@@ -46,8 +46,7 @@ class DataDefinition:
         known = ("reader", "source", "height", "width", "settings")
         check_keys(where, mapping(where, values), known)
         reader = values.get("reader")
-        if reader not in READERS:
-            raise ConfigError(unknown_key(f"reader in {where}", str(reader), list(READERS)))
+        check_known(f"reader in {where}", reader, READERS)
         drawn = reader == "generated"
         lacking = [k for k in known[:4] if k not in values and not (drawn and k == "source")]
         if lacking:
@@ -89,6 +88,5 @@ def read_definitions(where: str, values: Any, chosen: Any) -> dict[str, DataDefi
     if chosen is None:
         return found
     for key in texts(f"{where}: datasets", chosen):
-        if key not in found:
-            raise ConfigError(unknown_key(f"dataset in {where}", key, list(found)))
+        check_known(f"dataset in {where}", key, found)
     return {key: found[key] for key in chosen}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from mscm_lib.config import LICENSED, unknown_key
+from mscm_lib.config import LICENSED, check_known
 from mscm_lib.data.doctor import diagnose
-from mscm_lib.errors import ConfigError, DataError, StorageError
+from mscm_lib.errors import DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.settings import Study, load_study, study_names
@@ -29,9 +29,9 @@ def enter(name: str, folder: Path | str) -> Path:
         DataError: the tree is missing or broken, or another stands at ``data/raw/<name>``.
         StorageError: DVC could not copy it.
     """
-    if name not in LICENSED:
-        raise ConfigError(unknown_key("dataset", name, list(LICENSED)))
-    place = project_root() / "data/raw" / name
+    check_known("dataset", name, LICENSED)
+    within = f"data/raw/{name}"  # named so to DVC: its advice on git then holds in the root
+    place = project_root() / within
     source = Path(folder).expanduser().absolute()
     if place.is_symlink():
         raise DataError(
@@ -45,7 +45,6 @@ def enter(name: str, folder: Path | str) -> Path:
     if not diagnosis.healthy:
         raise DataError(f"{source}: not entered; mend what the doctor names and try again")
     place.parent.mkdir(parents=True, exist_ok=True)
-    within = str(place.relative_to(project_root()))  # DVC's advice on git then holds in the root
     added = [within] if place == source else [str(source), "--out", within]
     dvc = [sys.executable, "-m", "dvc", "add", *added]
     if subprocess.run(dvc, cwd=project_root()).returncode:

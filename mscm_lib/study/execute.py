@@ -1,4 +1,4 @@
-"""Run a notebook through papermill as a pipeline stage does."""
+"""Run a pipeline stage's notebook, or any other, through papermill."""
 
 from __future__ import annotations
 
@@ -12,15 +12,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.config import check_known
+from mscm_lib.errors import StudyError
 from mscm_lib.files import atomic_path
-from mscm_lib.paths import project_root
-from mscm_lib.provenance import COMMAND
+from mscm_lib.paths import project_root, resolve
+from mscm_lib.study.code import STAGES
+from mscm_lib.study.plan import planned, planned_of
 
 
 class NotebookError(StudyError):
     """A notebook's cell failed; the executed part is kept beside the wanted output."""
+
+
+def run_stage(kind: str, name: str) -> None:
+    """Execute one stage's notebook with the parameters that the plan names.
+
+    Outputs lie in ``runs/<kind>/<name>``, the executed notebook in ``runs/notebooks``.
+
+    Args:
+        kind: train or evaluate, of a run, or reference, of a dataset.
+        name: of the run or dataset.
+
+    Raises:
+        ConfigError: the plan does not have it.
+        NotebookError: the notebook failed.
+    """
+    parameters = planned_of(name, kind) if kind == "reference" else planned(name, kind)
+    parameters["output"] = f"runs/{kind}/{name}"
+    if kind == "evaluate":
+        parameters["trained"] = f"runs/train/{name}"
+    output = resolve(f"runs/notebooks/{STAGES[kind]}/{name}.ipynb")
+    execute(STAGES[kind], output, parameters, f"mscm run {kind} {name}")
 
 
 def _of_known_parameters(record: logging.LogRecord) -> bool:
@@ -58,10 +80,10 @@ def execute(stem: str, output: Path, parameters: dict[str, Any], command: str = 
     from papermill.exceptions import PapermillExecutionError
     from papermill.log import logger
 
+    from mscm_lib.provenance import COMMAND
+
     source = project_root() / "notebooks" / f"{stem}.ipynb"
-    if not source.is_file():
-        known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
-        raise ConfigError(unknown_key("notebook", stem, known))
+    check_known("notebook", stem, [path.stem for path in source.parent.glob("*.ipynb")])
     _check_kernel()
     failed = output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mscm_lib import own_parts
 from mscm_lib.coercion import coerce
-from mscm_lib.config import RunConfig, unknown_key
+from mscm_lib.config import RunConfig, check_known
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import existing, from_root, here
 from mscm_lib.study.settings import find_study, resolve_run
@@ -58,8 +58,7 @@ class Parameters:
         """
         values, defaults = self.values(), self._defaults()
         for key, value in values.items():
-            if key not in known:
-                raise ConfigError(unknown_key("parameter", key, list(known)))
+            check_known("parameter", key, known)
             default = defaults.get(key)
             if isinstance(default, list) and not isinstance(value, list):
                 raise ConfigError(f"{key} = {value!r}: expected a list such as {default}")
@@ -79,9 +78,8 @@ class Parameters:
         Raises:
             ConfigError: a name is unknown or misspelt, a value is wrong, or values do not combine.
         """
-        values = {key: value for key, value in self.values().items() if key not in others}
-        values = self._placed(values)
-        self._placed({key: self._namespace.get(key) for key in others})
+        given = self._placed(self.values())
+        values = {key: value for key, value in given.items() if key not in others}
         if RunConfig().training().keys() <= values.keys():
             return RunConfig.from_mapping(values)
         study = find_study(coerce("dataset", values.get("dataset"), str))

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from mscm_lib.data.workers import available_cores
-from mscm_lib.errors import ConfigError, StudyError
+from mscm_lib.errors import StudyError
 from mscm_lib.files import atomic_path, write_json
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.copies import own_files
@@ -45,13 +45,10 @@ def make(study: Study, jobs: int = 0) -> None:
             of any number of cores.
 
     Raises:
-        ConfigError: ``jobs`` is negative, two studies disagree, or a part of the user's own breaks
-            a rule.
+        ConfigError: two studies disagree, or a part of the user's own breaks a rule.
         DataError: a dataset is not there, or its CSV cannot be used.
         StudyError: a stage failed; its own message stands above. The other runs went on.
     """
-    if jobs < 0:
-        raise ConfigError(f"jobs = {jobs}: expected 1 or more runs at a time, or 0 to choose")
     chosen = not jobs
     if chosen:
         import torch

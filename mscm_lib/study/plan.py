@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
@@ -77,11 +77,16 @@ def compiled() -> dict[str, str]:
             config = study.config(run)
             place, _, other = runs.setdefault(run.name, (study.name, run, config))
             if other != config:
-                _disagree(run.name, (place, other.as_dict()), (study.name, config.as_dict()))
+                here, there = config.as_dict(), other.as_dict()
+                key = min(key for key in here if here[key] != there[key])
+                raise ConfigError(
+                    f"run {run.name!r} differs between studies/{place}/study.yaml "
+                    f"({key} = {there[key]!r}) and studies/{study.name}/study.yaml ({key} = "
+                    f"{here[key]!r}); one name has one meaning: give one of them another name"
+                )
     files = {}
     for key, home in homes.items():
-        values = {**vars(home.data[key]), "settings": dict(home.data[key].settings)}
-        plain = {name: value for name, value in values.items() if value not in ("", {})}
+        plain = {name: value for name, value in vars(home.data[key]).items() if value}
         files[f"plan/data/{key}.yaml"] = _yaml(plain)
         files[f"plan/reference/{key}.yaml"] = _yaml(_reference(home, key))
     for name, (_, _, config) in runs.items():
@@ -119,8 +124,8 @@ def planned(run: str, stage: str) -> dict[str, Any]:
     values = _read(f"{run}/train", "run", run)
     if stage == "evaluate":
         return values | _read(f"{run}/evaluate", "run", run)
-    index = json.loads(resolve("runs.json").read_text(encoding="utf-8"))
-    return values | {key: index["runs"][run][key] for key in WATCHING if key in index["runs"][run]}
+    entry = json.loads(resolve("runs.json").read_text(encoding="utf-8"))["runs"][run]
+    return values | {key: value for key, value in entry.items() if key in WATCHING}
 
 
 def planned_of(dataset: str, what: str) -> dict[str, Any]:
@@ -168,19 +173,6 @@ def _reference(study: Study, dataset: str) -> dict[str, Any]:
 def _watching(config: RunConfig) -> dict[str, Any]:
     """What stands beside the parameters, since no result depends on it."""
     return {key: getattr(config, key) for key in WATCHING if getattr(config, key)}
-
-
-def _disagree(
-    run: str, one: tuple[str, Mapping[str, Any]], other: tuple[str, Mapping[str, Any]]
-) -> NoReturn:
-    """Refuse two studies that mean different things by one run's name."""
-    (first, a), (second, b) = one, other
-    key = min(key for key in a if a[key] != b[key])
-    raise ConfigError(
-        f"run {run!r} differs between studies/{first}/study.yaml ({key} = {a[key]!r}) "
-        f"and studies/{second}/study.yaml ({key} = {b[key]!r}); one name has one meaning: "
-        "give one of them another name"
-    )
 
 
 def _stages(study: Study) -> dict[str, Any]:

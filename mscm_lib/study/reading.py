@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import from_root
 
@@ -23,8 +23,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 def check_keys(where: str, values: Mapping[str, Any], known: tuple[str, ...]) -> None:
     """Refuse a key that is not among ``known``."""
     for key in values:
-        if key not in known:
-            raise ConfigError(unknown_key(f"key in {where}", str(key), list(known)))
+        check_known(f"key in {where}", key, known)
 
 
 def mapping(where: str, value: Any, empty: bool = True) -> Mapping[str, Any]:

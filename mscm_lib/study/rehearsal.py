@@ -10,14 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mscm_lib.config import LICENSED
 from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
@@ -37,14 +37,10 @@ RUN: dict[str, Any] = {
 }
 
 
-MADE = ("build", "runs", "data/packed", "data/raw")
-
-
-def rehearse(names: Sequence[str] = LICENSED) -> None:
+def rehearse(names: Sequence[str]) -> None:
     """Run the paper's study on a miniature tree of each dataset, below ``build/rehearsal``.
 
     Raises:
-        ConfigError: no such dataset.
         StudyError: a stage failed; its own message stands above.
     """
     began = time.monotonic()
@@ -80,33 +76,24 @@ def write_miniature(root: Path, name: str) -> None:
 
 
 def copy_project(destination: Path) -> None:
-    """Copy the project's own files (what git tracks or would track) to ``destination``.
+    """Copy the project's own files (all that git is not to ignore) to ``destination``.
 
-    Results and the locks of finished stages stay behind. Files that are there already are brought up
-    to date; what a former rehearsal made is kept for DVC to judge. A tree without git is copied
-    without what is made in it.
+    Results, data entered and the locks of finished stages stay behind. Files that are there already
+    are brought up to date; what a former rehearsal made is kept for DVC to judge.
     """
     source = project_root()
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listed = subprocess.run(command, cwd=source, capture_output=True, text=True)
-    names = listed.stdout.split("\0") if not listed.returncode else _walked(source)
-    for name in names:
-        made = name.startswith("results/") or name.endswith("dvc.lock")
+    with tempfile.TemporaryDirectory() as empty:  # the tree may be of no repository of its own
+        git = ["git", f"--git-dir={empty}", "--work-tree=."]
+        subprocess.run([*git, "init", "--quiet"], cwd=source, check=True)
+        command = [*git, "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        listed = subprocess.run(command, cwd=source, capture_output=True, text=True, check=True)
+    for name in listed.stdout.split("\0"):
+        made = name.startswith(("results/", "data/")) or name.endswith("dvc.lock")
         if name and not made and (source / name).is_file():
             target = destination / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / name, target)
     write_text(destination / ".dvc/config.local", "[core]\n    no_scm = true\n")
-
-
-def _walked(source: Path) -> Iterator[str]:
-    """Files below ``source`` that are not made in it."""
-    for folder, folders, files in os.walk(source):
-        place = Path(folder).relative_to(source)
-        hidden = (".dvc",) if place == Path() else ()
-        kept = [f for f in folders if f in hidden or not f.startswith((".", "__pycache__"))]
-        folders[:] = [f for f in kept if (place / f).as_posix() not in MADE]
-        yield from ((place / file).as_posix() for file in files)
 
 
 def environment(root: Path) -> dict[str, str]:

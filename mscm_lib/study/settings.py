@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mscm_lib.config import RunConfig, unknown_key
+from mscm_lib.config import RunConfig, check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
 from mscm_lib.own_parts import beside
@@ -131,8 +131,7 @@ def study_path(name: str) -> Path:
     Raises:
         ConfigError: there is no study of that name; the message lists those there are.
     """
-    if not isinstance(name, str) or name not in study_names():
-        raise ConfigError(unknown_key("study", str(name), study_names()))
+    check_known("study", name, study_names())
     return resolve(f"studies/{name}/study.yaml")
 
 
@@ -206,11 +205,9 @@ def resolve_run(
     Raises:
         ConfigError: the dataset or variant is unknown, or a parameter is wrong.
     """
-    if dataset not in study.data:
-        raise ConfigError(unknown_key("dataset", dataset, list(study.data)))
     variants = {**load_variants(), **study.parameters}
-    if variant not in variants:
-        raise ConfigError(unknown_key("variant", variant, list(variants)))
+    check_known("dataset", dataset, study.data)
+    check_known("variant", variant, variants)
     definition = study.data[dataset]
     sizes = {"height": definition.height, "width": definition.width}
     names = {"dataset": dataset, "variant": variant, "data_folder": f"data/packed/{dataset}"}
@@ -230,10 +227,8 @@ def find_study(dataset: str) -> Study:
         path: mapping(f"{from_root(path)}: data", read_yaml(path).get("data", {}))
         for path in _study_files()
     }
+    check_known("dataset", dataset, {key for own in files.values() for key in own})
     homes = [path for path, own in files.items() if dataset in own]
-    if not homes:
-        known = sorted({key for own in files.values() for key in own})
-        raise ConfigError(unknown_key("dataset", str(dataset), known))
     if len(homes) > 1:
         raise ConfigError(
             f"dataset {dataset!r} is defined in {' and in '.join(map(from_root, homes))}; one study "

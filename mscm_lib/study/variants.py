@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import fsum, isfinite
 from typing import Any
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
 from mscm_lib.study.reading import mapping, plain_text, read_yaml, safe_name
@@ -36,15 +36,15 @@ def read_variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, di
         labels[name] = plain_text(
             f"{place}: label", value if not parameters else parameters.pop("label", name)
         )
-        if not parameters and name not in known:
-            raise ConfigError(unknown_key(f"variant in {where}", name, list(known)))
-        if parameters and name in known:
+        if not parameters:
+            check_known(f"variant in {where}", name, known)
+            continue
+        if name in known:
             raise ConfigError(
                 f"{place}: has parameters here and in variants.yaml; one name has one meaning: "
                 "take another name, or leave the parameters out"
             )
-        if parameters:
-            own[name] = run_parameters(place, parameters)
+        own[name] = run_parameters(place, parameters)
     return labels, own
 
 
@@ -59,8 +59,7 @@ def read_contrasts(
     for name, weights in mapping(where, values).items():
         place = f"{where}.{plain_text(f'{where}: name', name)}"
         for variant, weight in mapping(place, weights, empty=False).items():
-            if variant not in variants:
-                raise ConfigError(unknown_key(f"variant in {place}", str(variant), list(variants)))
+            check_known(f"variant in {place}", variant, variants)
             if type(weight) not in (int, float) or not isfinite(weight) or not weight:
                 raise ConfigError(f"{place}.{variant} = {weight!r}: expected a number, not 0")
         if abs(total := fsum(weights.values())) > 1e-9:
