@@ -189,8 +189,8 @@ def unknown_key(kind: str, key: str, known: list[str]) -> str:
 
 def check_known(kind: str, key: Any, known: Collection[str]) -> None:
     """Refuse a key that is not among ``known``; raises `ConfigError` with `unknown_key`."""
-    if key not in known:
-        raise ConfigError(unknown_key(kind, str(key), list(known)))
+    if key not in [*known]:  # a list, since YAML's keys may be of any kind
+        raise ConfigError(unknown_key(kind, str(key), [*known]))
 
 
 _AT_LEAST = {
