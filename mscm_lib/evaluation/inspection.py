@@ -82,7 +82,7 @@ def inspect_network(
             tokens.append(block_tokens(net.multi_scale, {k: v.float() for k, v in maps.items()}))
     rows: list[list[object]] = []
     for source, block in _blocks(net.multi_scale) if tokens else ():
-        seen = _joined([batch[source] for batch in tokens])
+        seen = BlockTokens(*map(torch.cat, zip(*(batch[source] for batch in tokens), strict=True)))
         rows += [[measure, source, value] for measure, value in alb_signs(block, source, seen)]
     for name, values in zip(QuadrupleCenterTerms._fields, zip(*terms, strict=True), strict=False):
         rows.append(["QCT", name, float(torch.stack(values).mean())])
@@ -116,11 +116,6 @@ def _blocks(mimb: nn.Module) -> Iterator[tuple[str, ALB]]:
     for source, block in mimb.blocks.items():
         assert isinstance(block, ALB)
         yield source, block
-
-
-def _joined(parts: list[BlockTokens]) -> BlockTokens:
-    deep, guide, made = (torch.cat(each) for each in zip(*parts, strict=True))
-    return BlockTokens(deep, guide, made)
 
 
 def alb_signs(block: ALB, source: str, seen: BlockTokens) -> Iterator[tuple[str, float]]:
@@ -164,18 +159,12 @@ def center_distances(embeddings: Embeddings) -> pd.DataFrame:
     """
     table = embeddings.table
     values = embeddings.features["neck"].float().numpy()
-    both = sorted(
-        set(table.ids[table.infrared].tolist()) & set(table.ids[~table.infrared].tolist())
-    )
-    centers = np.stack(
-        [
-            [
-                values[(table.ids == person) & (table.infrared == kind)].mean(axis=0)
-                for person in both
-            ]
-            for kind in (False, True)
-        ]
-    )  # (2, people, D)
+    both = np.intersect1d(table.ids[table.infrared], table.ids[~table.infrared])
+
+    def mean(person: int, infrared: bool) -> Tokens:
+        return np.asarray(values[(table.ids == person) & (table.infrared == infrared)].mean(axis=0))
+
+    centers = np.stack([[mean(person, kind) for person in both] for kind in (False, True)])
     gap = float(np.linalg.norm(centers[0].mean(axis=0) - centers[1].mean(axis=0)))
     people = torch.from_numpy(centers.mean(axis=0))
     apart = float(torch.pdist(people).mean()) if len(both) > 1 else float("nan")

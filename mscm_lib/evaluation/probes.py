@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mscm_lib.data.tables import ImageTable
@@ -97,15 +99,12 @@ def _read(
     names = [np.unique(target.classes) for target in targets]
     truth = [np.searchsorted(n, t.classes) for n, t in zip(names, targets, strict=True)]
     wanted = np.hstack([_balanced(t, len(n)) for n, t in zip(names, truth, strict=True)])
-    guess = [np.zeros_like(t) for t in truth]
-    ends = np.cumsum([len(n) for n in names])[:-1]
-    for fitted in (half, ~half):
-        scaler = StandardScaler().fit(features[fitted])
-        model = RidgeCV(PENALTIES).fit(scaler.transform(features[fitted]), wanted[fitted])
-        scores = np.atleast_2d(model.predict(scaler.transform(features[~fitted])))
-        for place, part in enumerate(np.split(scores, ends, axis=1)):
-            guess[place][~fitted] = part.argmax(axis=1)
-    for target, name, known, told in zip(targets, names, truth, guess, strict=True):
+    model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+    scores = cross_val_predict(model, features, wanted, cv=PredefinedSplit(half.astype(int)))
+    scores = scores.reshape(len(half), -1)  # flat where there is one class in all
+    parts = np.split(scores, np.cumsum([len(n) for n in names])[:-1], axis=1)
+    for target, name, known, part in zip(targets, names, truth, parts, strict=True):
+        told = part.argmax(axis=1)
         score = float(balanced_accuracy_score(known, told)) if len(name) > 1 else 1.0
         chance = 1 / len(name)
         above = (score - chance) / (1 - chance) if len(name) > 1 else 0.0

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from mscm_lib.data.base import check
 from mscm_lib.data.batches.views import test_transform
-from mscm_lib.errors import CheckpointError, ConfigError
+from mscm_lib.errors import CheckpointError
 from mscm_lib.files import atomic_path
 from mscm_lib.models.network import MSCMNet
 from mscm_lib.models.streams import Modality
@@ -49,10 +50,8 @@ class InferenceNetwork(nn.Module):
         pixels: bool = False,
     ) -> None:
         super().__init__()
-        if modality not in ("visible", "infrared"):
-            raise ConfigError(f"modality = {modality!r}: expected 'visible' or 'infrared'")
-        if feature not in get_args(Feature):
-            raise ConfigError(f"feature = {feature!r}: expected 'neck', 'pooled' or 'mix'")
+        check("modality", modality, get_args(Modality))
+        check("feature", feature, get_args(Feature))
         self.net = net
         self.modality: Modality = modality
         self.feature = feature
@@ -81,54 +80,45 @@ class InferenceNetwork(nn.Module):
         return noise.to(weight.device, weight.dtype)
 
 
-def export_program(net: MSCMNet, modality: Modality, feature: Feature = "neck") -> ExportedProgram:
+def export_program(network: InferenceNetwork) -> ExportedProgram:
     """The inference network through `torch.export`, for any batch size, checked against eager.
 
     Raises:
         CheckpointError: the graph does not compute what the network computes.
     """
-    module = InferenceNetwork(net, modality, feature)
     with torch.no_grad():
         program = torch.export.export(
-            module, (module.examples(2),), dynamic_shapes=({0: Dim("batch", min=1)},)
+            network, (network.examples(2),), dynamic_shapes=({0: Dim("batch", min=1)},)
         )
         for batch in (1, 3):
-            images = module.examples(batch)
-            _compare(program.module()(images), module(images), net, "the exported program")
+            images = network.examples(batch)
+            _compare(program.module()(images), network(images), network, "the exported program")
     return program
 
 
-def export_onnx(
-    path: str | Path,
-    net: MSCMNet,
-    modality: Modality,
-    feature: Feature = "neck",
-    mix_weight: float = 0.5,
-    pixels: bool = False,
-) -> None:
+def export_onnx(path: str | Path, network: InferenceNetwork) -> None:
     """Write the inference network as ONNX, for any batch size, checked against eager.
 
-    The graph has the input ``images``, (batch, 3, H, W) float32, or with ``pixels`` (batch, H, W,
-    3) uint8 as files hold them, and the output ``feature`` (batch, C), float32: a network in
-    bfloat16 is written with the same values in float32, since ONNX Runtime has no bfloat16
-    convolution on the CPU. Other arguments as of `InferenceNetwork`.
+    The graph has the input ``images``, (batch, 3, H, W) float32, or of a network that takes pixels
+    (batch, H, W, 3) uint8 as files hold them, and the output ``feature`` (batch, C), float32: a
+    network in bfloat16 is written with the same values in float32, since ONNX Runtime has no
+    bfloat16 convolution on the CPU.
 
     Raises:
         CheckpointError: ONNX Runtime does not compute from the file what the network computes.
         StorageError: the file could not be written.
     """
-    whole = copy.deepcopy(net).cpu().float()
-    module = InferenceNetwork(whole, modality, feature, mix_weight, pixels)
+    whole = copy.deepcopy(network).cpu().float()
     with torch.no_grad(), atomic_path(path) as part:
-        expected = {batch: module(module.examples(batch)) for batch in (1, 3)}
+        expected = {batch: whole(whole.examples(batch)) for batch in (1, 3)}
         torch.onnx.export(
-            module, (module.examples(2),), part, dynamo=True, verbose=False, external_data=False,
+            whole, (whole.examples(2),), part, dynamo=True, verbose=False, external_data=False,
             input_names=["images"], output_names=["feature"],
             dynamic_shapes=({0: Dim("batch", min=1)},),
         )  # fmt: skip
         session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
         for batch, features in expected.items():
-            (found,) = session.run(["feature"], {"images": module.examples(batch).numpy()})
+            (found,) = session.run(["feature"], {"images": whole.examples(batch).numpy()})
             _compare(torch.from_numpy(np.asarray(found)), features, whole, str(path))
 
 
@@ -147,18 +137,19 @@ def export_halves(
     net, written = load_network(weights).net, []
     for modality in get_args(Modality):
         path = Path(folder) / f"{modality}.{kind}"
+        half = InferenceNetwork(net, modality, feature)
         if kind == "onnx":
-            export_onnx(path, net, modality, feature)
+            export_onnx(path, half)
         else:
-            program = export_program(net, modality, feature)
+            program = export_program(half)
             with atomic_path(path) as part, part.open("wb") as file:
                 torch.export.save(program, file)
         written.append(path)
     return written
 
 
-def _compare(found: Tensor, expected: Tensor, net: MSCMNet, where: str) -> None:
-    exact = next(net.parameters()).dtype == torch.float32
+def _compare(found: Tensor, expected: Tensor, network: nn.Module, where: str) -> None:
+    exact = next(network.parameters()).dtype == torch.float32
     tolerance = TOLERANCE if exact else COARSE_TOLERANCE
     if found.shape != expected.shape:
         raise CheckpointError(

@@ -20,9 +20,9 @@ import nbformat
 from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.reports.executed import PICTURES, read_notebook, same_code, title
+from mscm_lib.reports.executed import PICTURES, read_notebook, same_code, shown, title
 from mscm_lib.reports.findings import findings
-from mscm_lib.reports.readme import chapters, shown
+from mscm_lib.reports.readme import chapters
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
 PAGES = ("own_data", "changes")  # of book/, beside the front page
@@ -44,7 +44,9 @@ def build_book(folder: Path | str = "build/book") -> Path:
     source, html = folder / "source", folder / "html"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project_root() / "book", source)
-    _copy_mathjax(source / "_static/mathjax")
+    mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
+    spared = shutil.ignore_patterns("localization", "SVG")  # English is built in
+    shutil.copytree(mathjax, source / "_static/mathjax", ignore=spared)
     for study in studies():
         left_out = shutil.ignore_patterns("summary.md", ".*")
         shutil.copytree(resolve(f"results/{study}"), source / "results" / study, ignore=left_out)
@@ -58,7 +60,8 @@ def build_book(folder: Path | str = "build/book") -> Path:
         write_text(path, leading(nbformat.writes(page(path)) + "\n", path.parent, source))
     front = (source / "index.md").read_text(encoding="utf-8")
     front = front.replace("<!-- findings -->", findings())
-    front = front.replace("<!-- chapters -->", contents([_name(path, source) for path in pages]))
+    names = [path.relative_to(source).with_suffix("").as_posix() for path in pages]
+    front = front.replace("<!-- chapters -->", contents(names))
     write_text(source / "index.md", leading(front, source, source))
     _sphinx(source, html, folder / "doctrees")
     return html / "index.html"
@@ -128,16 +131,6 @@ def _of_study(name: str) -> str:
 
 def _toctree(option: str, lines: list[str]) -> str:
     return "\n".join(["```{toctree}", ":maxdepth: 1", option, "", *lines, "```"])
-
-
-def _name(path: Path, source: Path) -> str:
-    return path.relative_to(source).with_suffix("").as_posix()
-
-
-def _copy_mathjax(target: Path) -> None:
-    """The package's MathJax; English is built in."""
-    package = Path(jupyter_server_mathjax.__file__).parent / "static"
-    shutil.copytree(package, target, ignore=shutil.ignore_patterns("localization", "SVG"))
 
 
 def _sphinx(source: Path, html: Path, doctrees: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -72,6 +73,13 @@ def prose(path: Path) -> list[str]:
 def title(stem: str) -> str:
     """A notebook's first heading."""
     return prose(resolve(f"notebooks/{stem}.ipynb"))[0].splitlines()[0].lstrip("# ")
+
+
+def shown(stem: str) -> str:
+    """Where a notebook is read, from the root: its executed copy, or its source where there is none."""
+    there = copy_path(home(stem), stem).is_file()
+    folder = f"results/{home(stem)}/reports" if there else "notebooks"
+    return f"{folder}/{stem}.ipynb"
 
 
 def same_code(ran: nbformat.NotebookNode, source: nbformat.NotebookNode) -> bool:
@@ -158,11 +166,8 @@ def leading(text: str, study: str) -> str:
     beside = copies_beside(load_study(study))
 
     def target(match: re.Match[str]) -> str:
-        stem, own = match[1], home(match[1])
-        if stem in beside:
+        if match[1] in beside:
             return match[0]
-        there = copy_path(own, stem).is_file()
-        folder = f"../../{own}/reports" if there else "../../../notebooks"
-        return f"]({folder}/{stem}.ipynb"
+        return f"]({os.path.relpath(shown(match[1]), f'results/{study}/reports')}"
 
     return _LINK.sub(target, text.replace("](../", "](../../../"))  # sources lie one folder deep

@@ -16,6 +16,7 @@ import pandas as pd
 from mscm_lib.config import unknown_key
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.layouts.llcm import LlcmDataset
+from mscm_lib.data.layouts.recognise import TITLES as TITLES
 from mscm_lib.data.layouts.regdb import RegdbDataset
 from mscm_lib.data.layouts.sysu import SysuDataset
 from mscm_lib.errors import DataError
@@ -28,7 +29,6 @@ LOG = Path(__file__).with_name("published_log.csv")
 DATASETS: dict[str, type[ReidDataset]] = {
     "sysu": SysuDataset, "regdb": RegdbDataset, "llcm": LlcmDataset,
 }  # fmt: skip
-TITLES = {"sysu": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
 UNSTATED = "unstated"
 """The search of a figure that does not name its direction, or the scoring of one whose search is scored
 in several ways and which does not say in which."""
@@ -142,13 +142,5 @@ def _check_place(row: pd.Series, where: str) -> None:
     _check_known("search", row, dict.fromkeys(search for search, _ in columns), where)
     scorings = [scoring for search, scoring in columns if search == row["search"]]
     _check_known("scoring", row, scorings + [UNSTATED] * (len(scorings) > 1), where)
-    _check_value(row["value"], where)
-
-
-def _check_value(text: str, where: str) -> None:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 <= value <= 100:
-        raise DataError(f"{where}: value {text!r}; expected 0 to 100 percent")
+    if not 0 <= pd.to_numeric(row["value"], errors="coerce") <= 100:
+        raise DataError(f"{where}: value {row['value']!r}; expected 0 to 100 percent")

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mscm_lib.errors import ProtocolError
 from mscm_lib.reports.style import EXCLUDED, PALETTE, RIGHT, WRONG
 from mscm_lib.retrieval.gallery import Match
-
-Pixels = npt.NDArray[np.uint8]
+from mscm_lib.retrieval.search import Pixels
 
 
 def ranked_figure(

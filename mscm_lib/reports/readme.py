@@ -10,9 +10,9 @@ from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import benchmark_table
 from mscm_lib.reports.diagrams import write_diagrams
-from mscm_lib.reports.executed import title
+from mscm_lib.reports.executed import shown, title
 from mscm_lib.reports.findings import findings, markdown_table
-from mscm_lib.study.copies import all_notebooks, copy_path, home, studies_of_notebooks
+from mscm_lib.study.copies import all_notebooks, studies_of_notebooks
 
 CHAPTERS = {
     "0": "Background and method",
@@ -54,14 +54,6 @@ def chapters() -> dict[str, list[str]]:
         chapter = CHAPTERS.get(kind, f"Notebooks {kind}x")
         found.setdefault(chapter, []).append(path.stem)
     return found
-
-
-def shown(stem: str) -> str:
-    """Where a notebook is read, from the root: its executed copy, or its source where there is none."""
-    folder = (
-        f"results/{home(stem)}/reports" if copy_path(home(stem), stem).is_file() else "notebooks"
-    )
-    return f"{folder}/{stem}.ipynb"
 
 
 def notebooks() -> str:

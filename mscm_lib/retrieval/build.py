@@ -51,7 +51,7 @@ def build_index(
     from mscm_lib.evaluation.run import load_run_network
     from mscm_lib.evaluation.verification import run_thresholds
     from mscm_lib.hardware import choose_hardware
-    from mscm_lib.models.export import export_onnx
+    from mscm_lib.models.export import InferenceNetwork, export_onnx
 
     hardware = choose_hardware(config)
     net = load_run_network(config, packed, weights, hardware)
@@ -79,8 +79,8 @@ def build_index(
     with atomic_path(folder) as part:
         part.mkdir()
         for modality in MODALITIES:
-            half = half_of(part, modality)
-            export_onnx(half, net, modality, config.feature, config.mix_weight, pixels=True)
+            half = InferenceNetwork(net, modality, config.feature, config.mix_weight, pixels=True)
+            export_onnx(half_of(part, modality), half)
         about["halves"] = {each: file_digest(half_of(part, each)) for each in MODALITIES}
         features = found.features[config.feature]
         index = GalleryIndex.build(table, features, packed.dataset.protocol, method, about)

@@ -11,6 +11,7 @@ from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import write_text
 from mscm_lib.retrieval.gallery import Match
 from mscm_lib.retrieval.search import Pixels, Searcher
+from mscm_lib.retrieval.viewer import Search, listed, viewer
 
 
 def search(options: argparse.Namespace) -> int:
@@ -53,18 +54,26 @@ def search(options: argparse.Namespace) -> int:
     if images == ["-"]:
         return _answer_lines(lambda image: answer(find(image)))
     asked = list(zip(images, map(searcher.pixels, images), strict=True))
-    lists = []
+    searches, pictures = [], []
     for name, pixels in asked:
         found = find(pixels)
         matches = answer(found)
         _show(name if len(images) > 1 else "", matches)
-        lists.append((matches if options.decide else found, found))
+        if html:
+            known = Search(Path(name).name, found, camera, identity)
+            known = known.with_figures() if searcher.index.method == "exact" else known
+            searches.append(known._replace(matches=matches if options.decide else found))
+            drawn = searcher.pictures(listed(searches[-1].matches, top))
+            pictures.append([pixels, *drawn])
         if figure and matches:
             _draw(figure, searcher, Path(name).name, pixels, matches)
         elif figure:
             print(f"note: nobody to draw: {figure} is not written", file=sys.stderr)
     if html:
-        _write(html, searcher, asked, lists, (camera, identity, top))
+        about = searcher.index.about
+        told = f"Ranked by {about['feature']} feature in {len(searcher.index):,} images."
+        title = f"Searches in {about['dataset']}"
+        write_text(html, viewer(searches, pictures, title, told, top))
     return 0
 
 
@@ -127,26 +136,3 @@ def _draw(
     title = f"{name} in {searcher.index.about['dataset']}"
     drawn = ranked_figure(pixels, matches, searcher.pictures(matches), title)
     save(path, drawn, f"Ranked list for {name}.")
-
-
-def _write(
-    path: Path,
-    searcher: Searcher,
-    asked: Sequence[tuple[str, Pixels]],
-    lists: Sequence[tuple[list[Match], list[Match]]],
-    labels: tuple[int | None, int | None, int],
-) -> None:
-    """The page of lists, each to be shown and whole, asked by ``labels``: camera, identity, ranks."""
-    from mscm_lib.retrieval.viewer import Search, listed, viewer
-
-    camera, identity, top = labels
-    whole, about = searcher.index.method == "exact", searcher.index.about
-    searches, pictures = [], []
-    for (name, pixels), (matches, found) in zip(asked, lists, strict=True):
-        known = Search(Path(name).name, found, camera, identity)
-        known = known.with_figures() if whole else known
-        searches.append(known._replace(matches=matches))
-        pictures.append([pixels, *searcher.pictures(listed(matches, top))])
-    told = f"Ranked by {about['feature']} feature in {len(searcher.index):,} images."
-    page = viewer(searches, pictures, f"Searches in {about['dataset']}", told, top)
-    write_text(path, page)

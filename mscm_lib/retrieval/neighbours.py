@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mscm_lib.errors import DataError
-from mscm_lib.files import atomic_path
 
 
 def _faiss() -> Any:
@@ -79,7 +78,6 @@ class Graph:
     """FAISS's navigable small-world graph: quick in large galleries, and may miss neighbours."""
 
     def __init__(self, index: Any) -> None:
-        index.hnsw.efSearch = _SEARCH_EFFORT
         self.index = index
 
     @classmethod
@@ -96,9 +94,8 @@ class Graph:
         return _ordered(*self.index.search(np.ascontiguousarray(queries), count))
 
     def save(self, path: Path) -> None:
-        """Write the graph, atomically."""
-        with atomic_path(path) as part:
-            _faiss().write_index(self.index, str(part))
+        """Write the graph into a folder that is written as a whole."""
+        _faiss().write_index(self.index, str(path))
 
     @classmethod
     def open(cls, path: Path, shape: tuple[int, int]) -> Graph:

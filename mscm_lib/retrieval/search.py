@@ -63,15 +63,12 @@ class Searcher:
             ConfigError: no such modality; its pictures come from other cameras; or the camera rule
                 goes by the person, who is not named.
         """
-        for known in MODALITIES:
-            if modality == known:
-                break
-        else:
+        if modality not in MODALITIES:
             raise ConfigError(unknown_key("modality", modality, list(MODALITIES)))
-        cameras, protocol = self.index.about["cameras"][known], self.index.protocol
+        cameras, protocol = self.index.about["cameras"][modality], self.index.protocol
         if camera is not None and camera not in cameras:
             raise ConfigError(
-                f"camera = {camera}: {self.index.about['dataset']}'s {known} pictures are of "
+                f"camera = {camera}: {self.index.about['dataset']}'s {modality} pictures are of "
                 f"camera {', '.join(map(str, cameras))}; leave it out for a picture of another"
             )
         if camera is not None and identity is None and protocol.own_camera:
@@ -79,7 +76,7 @@ class Searcher:
                 f"camera = {camera}: the camera rule of {protocol.name} leaves out images of the "
                 "same person by this camera; give the identity too"
             )
-        return known
+        return modality
 
     def embed(self, pixels: Pixels, modality: Modality) -> npt.NDArray[np.float32]:
         """The index's feature of one picture: (H, W, 3) pixels → (1, D).

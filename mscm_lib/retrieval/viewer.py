@@ -15,14 +15,12 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from mscm_lib.errors import ProtocolError
 from mscm_lib.retrieval.gallery import Match
+from mscm_lib.retrieval.search import Pixels
 
-Pixels = npt.NDArray[np.uint8]
 TEMPLATE = "viewer.html"
 RANKS = 10  # shown of a list; as many people with one hit a person
 WIDTH, ACROSS, EDGE = 48, 24, 16  # of a thumbnail, of the sheet, of what JPEG mixes colours in

@@ -9,7 +9,7 @@ import pytest
 
 from mscm_lib.paths import resolve
 from mscm_lib.reports import book
-from mscm_lib.reports.readme import shown
+from mscm_lib.reports.executed import shown
 from mscm_lib.study.copies import all_notebooks
 
 pytestmark = pytest.mark.timeout(600)

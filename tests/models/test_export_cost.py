@@ -19,7 +19,7 @@ def test_onnx_runs_any_batch(tmp_path):
     arguments = {**SMALL, "backbone": "timm:convnext_atto", "streams": "dual"}
     net = MSCMNet(3, **arguments).eval()
     path = tmp_path / "visible.onnx"
-    export.export_onnx(path, net, "visible", "pooled")
+    export.export_onnx(path, export.InferenceNetwork(net, "visible", "pooled"))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     images = torch.randn(5, 3, 64, 32, generator=torch.Generator().manual_seed(4))
     (found,) = session.run(["feature"], {"images": images.numpy()})
@@ -48,11 +48,11 @@ def test_exported_graph_that_differs_is_refused(tmp_path, monkeypatch):
     net = MSCMNet(3, multi_scale="none", **SMALL)
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(CheckpointError, match="differs from eager"):
-        export.export_program(net, "visible")
+        export.export_program(export.InferenceNetwork(net, "visible"))
     with pytest.raises(ConfigError, match="feature = 'logits'"):
-        export.export_program(net, "visible", "logits")
+        export.InferenceNetwork(net, "visible", "logits")
     with pytest.raises(ConfigError, match="modality = 'sketch'"):
-        export.export_program(net, "sketch")
+        export.InferenceNetwork(net, "sketch")
 
 
 def test_flops_are_those_of_convolutions_counted_by_hand():

@@ -14,7 +14,7 @@ from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet, load_network, save_network
 from mscm_lib.models.backbones import RATIOS, build_backbone
 from mscm_lib.models.cost import cost
-from mscm_lib.models.export import export_onnx, export_program
+from mscm_lib.models.export import InferenceNetwork, export_onnx, export_program
 from mscm_lib.models.mimb import Scales
 from mscm_lib.models.multi_scale import build_multi_scale
 from mscm_lib.paths import project_root
@@ -98,12 +98,12 @@ def test_a_network_of_own_parts_trains_saves_loads_and_exports(dtype, write, tmp
     save_network(tmp_path / "net.safetensors", net, {})
     loaded, _ = load_network(tmp_path / "net.safetensors")
     torch.testing.assert_close(loaded.embed(images, "visible"), expected, rtol=0, atol=0)
-    export_program(net, "infrared")  # checks itself against eager
+    export_program(InferenceNetwork(net, "infrared"))  # checks itself against eager
 
 
 def test_an_own_block_exports_to_onnx(tmp_path):
     net = MSCMNet.from_config(config(multi_scale=BLOCK, non_local=False), 4)
-    export_onnx(tmp_path / "net.onnx", net, "visible")  # checks itself against eager
+    export_onnx(tmp_path / "net.onnx", InferenceNetwork(net, "visible"))  # checks itself
 
 
 def test_an_own_block_counts_in_the_costs():

@@ -10,7 +10,7 @@ from mscm_lib.config import ALB_SOURCES, METRIC_LOSSES, MultiScale, Pairing, Run
 from mscm_lib.losses import build_metric_loss
 from mscm_lib.models import MSCMNet, load_network, save_network
 from mscm_lib.models.backbones import RESNETS
-from mscm_lib.models.export import export_onnx, export_program
+from mscm_lib.models.export import InferenceNetwork, export_onnx, export_program
 from mscm_lib.models.network import ARCHITECTURE
 from mscm_lib.models.streams import arranged
 from mscm_lib.paths import resolve
@@ -89,7 +89,7 @@ def test_trained_network_saves_loads_embeds_and_exports(name, dtype, tmp_path):
     assert metadata["variant"] == name
     torch.testing.assert_close(loaded.embed(images, "visible"), expected, rtol=0, atol=0)
     if dtype == "float32" or not name.startswith("alb-"):  # those are MIMB's parts: once will do
-        export_program(net, "infrared")  # checks itself against eager, at batches of 1 and 3
+        export_program(InferenceNetwork(net, "infrared"))  # checked at batches of 1 and 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,7 +97,7 @@ def test_every_multi_scale_strategy_exports_to_onnx(kind, tmp_path):
     net = MSCMNet.from_config(CONFIGS[KINDS[kind]].replace(non_local=kind == "mimb"), 4)
     if kind == "pyramid":
         net = net.bfloat16()  # written with the same values in float32
-    export_onnx(tmp_path / "net.onnx", net, "visible")  # checks itself, at batches of 1 and 3
+    export_onnx(tmp_path / "net.onnx", InferenceNetwork(net, "visible"))  # checks itself
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from mscm_lib.errors import DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.reports import readme, summary
+from mscm_lib.reports import executed, readme, summary
 from mscm_lib.reports.readme import refreshed
 from mscm_lib.study.comparison import benchmark_of
 from mscm_lib.study.copies import all_notebooks
@@ -30,10 +30,10 @@ def test_the_readme_shows_what_is_there():
 def test_a_notebook_is_one_click_away_and_executed_where_it_was(monkeypatch):
     links = re.findall(r"\]\((\S+?)\)", readme.notebooks())
     assert [link.split("/")[-1] for link in links] == [path.name for path in all_notebooks()]
-    monkeypatch.setattr(readme, "copy_path", lambda study, stem: resolve("README.md"))
-    assert readme.shown("34_multi_scale") == "results/multi_scale/reports/34_multi_scale.ipynb"
-    monkeypatch.setattr(readme, "copy_path", lambda study, stem: resolve("nothing"))
-    assert readme.shown("34_multi_scale") == "notebooks/34_multi_scale.ipynb"
+    monkeypatch.setattr(executed, "copy_path", lambda study, stem: resolve("README.md"))
+    assert executed.shown("34_multi_scale") == "results/multi_scale/reports/34_multi_scale.ipynb"
+    monkeypatch.setattr(executed, "copy_path", lambda study, stem: resolve("nothing"))
+    assert executed.shown("34_multi_scale") == "notebooks/34_multi_scale.ipynb"
 
 
 @pytest.mark.parametrize("path", sorted(resolve("results").glob("*/README.md")), ids=str)

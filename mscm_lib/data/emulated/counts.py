@@ -63,10 +63,8 @@ def sysu_plan(full: bool, seed: int) -> Plan:
     people = sum(counts)
     # The release numbers its people with gaps; so does the plan: one number in twelve is missing.
     numbers = [n for n in range(1, 2 * people) if n % 12 != 7][:people]
-    order = [int(n) for n in stream(seed, "sysu", "split").permutation(numbers)]
-    train = sorted(order[: counts[0]])
-    val = sorted(order[counts[0] : counts[0] + counts[1]])
-    test = sorted(order[counts[0] + counts[1] :])
+    order = stream(seed, "sysu", "split").permutation(numbers)
+    train, val, test = (sorted(part.tolist()) for part in np.split(order, np.cumsum(counts)[:2]))
     cells = _sysu_train(sorted(train + val), full) | _sysu_test(test, full)
     if full:
         # The published totals exceed training and test images by 80 infrared ones: they belong to
@@ -101,15 +99,13 @@ def _sysu_test(people: list[int], full: bool) -> Cells:
     camera-3 queries have no correct indoor image left. Valid indoor queries are then camera 3's of
     the 55 (1,068) and camera 6's of the 57 (57 * 20 = 1,140), together 2,208.
     """
+    first, inside = (people[:55], people[:57]) if full else (people[:4], people[:5])
+    twice = people[:93] if full else [p for i, p in enumerate(people) if i % 5]
+    visible = [(p, 1) for p in first] + [(p, 2) for p in inside]
+    visible += [(p, c) for p in people for c in (4, 5) if c == 4 or p in twice]
     if not full:
-        inside, first, outside = people[:5], people[:4], people
-        visible = [(p, 1) for p in first] + [(p, 2) for p in inside]
-        visible += [(p, c) for i, p in enumerate(outside) for c in (4, 5) if c == 4 or i % 5]
         infrared = [(p, c) for p in people for c in SYSU_INFRARED]
         return spread(11 * len(visible), visible) | spread(6 * len(infrared), infrared)
-    first, inside = people[:55], people[:57]
-    visible = [(p, 1) for p in first] + [(p, 2) for p in inside]
-    visible += [(p, c) for i, p in enumerate(people) for c in (4, 5) if c == 4 or i < 93]
     return (
         spread(30071 - 22258, visible)
         | spread(1068, [(p, 3) for p in first])

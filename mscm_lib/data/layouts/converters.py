@@ -26,7 +26,7 @@ import pandas as pd
 
 from mscm_lib.data.faults import Findings
 from mscm_lib.data.layouts.listed import Listed
-from mscm_lib.data.layouts.listing import scan
+from mscm_lib.data.layouts.listing import read_text, scan
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import read_json, write_text
 
@@ -118,26 +118,28 @@ def _listed(listed: Listed, file: str, root: Path) -> list[str]:
     findings = Findings()
     lines = listed.labels(file, findings)
     listed.report(findings, "fatal")
-    findings.raise_fatal("RGBNT201", root)
+    _refuse(findings, root)
     return [line.path for line in lines]
 
 
 def _words(root: Path, file: str) -> Iterator[tuple[str, list[str]]]:
     """Place and words of a list's lines."""
-    try:
-        text = (root / file).read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{root / file}: no such file; give the dataset's folder") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{root / file}: not readable as text ({error})") from error
+    findings = Findings()
+    text = read_text(root, file, findings) or ""
+    _refuse(findings, root)
     for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
+        words, where = line.split(), f"{root / file}, line {number}"
         if words and len(words) != 4:
-            raise DataError(
-                f"{root / file}, line {number}: is {line[:80]!r}; expected 'pid modality cam tid'"
-            )
+            raise DataError(f"{where}: is {line[:80]!r}; expected 'pid modality cam tid'")
         if words:
-            yield f"{root / file}, line {number}", words
+            yield where, words
+
+
+def _refuse(findings: Findings, root: Path) -> None:
+    """Raise the first problem of a list, which no doctor could tell more about."""
+    for finding in findings:
+        if finding.severity == "fatal":
+            raise DataError(f"{root}/{finding}")
 
 
 def _frames(paths: Any, keys: tuple[str, ...], where: str) -> list[str]:
