@@ -267,8 +267,7 @@ _COSTS = {
 def span(row: Any, unit: str = "") -> str:
     """The difference of a row of `Experiment.rows` with its interval, in points."""
     low, high = row.difference_low, row.difference_high
-    mean = f"{row.difference:+.1f}".replace("-0.0", "+0.0")  # what rounds to zero is not negative
-    return f"{mean}{unit} [{low:+.1f}, {high:+.1f}]"
+    return f"{row.difference:+z.1f}{unit} [{low:+z.1f}, {high:+z.1f}]"
 
 
 def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
@@ -292,7 +291,7 @@ def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
 _DIFFERENCE = ["difference", "difference_low", "difference_high"]
 _TOLD = {
     "mean [95 %]": (["mean", "low", "high"], "{:.1f} [{:.1f}, {:.1f}]"),
-    "difference [95 %]": (_DIFFERENCE, "{:+.1f} [{:+.1f}, {:+.1f}]"),
+    "difference [95 %]": (_DIFFERENCE, "{:+z.1f} [{:+z.1f}, {:+z.1f}]"),
     "beats it": (["improvement"], "{:.0%}"),
     "could have seen": (["detectable"], "{:.1f}"),
 }
