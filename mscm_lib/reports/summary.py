@@ -17,8 +17,8 @@ from mscm_lib.paths import resolve
 from mscm_lib.reports.executed import title
 from mscm_lib.reports.experiments import read_measured
 from mscm_lib.reports.findings import found, gate, markdown_table
-from mscm_lib.study.code import FOLDER, write_code
-from mscm_lib.study.copies import copies_beside, copy_path
+from mscm_lib.study.code import FOLDER, OWN, write_code, write_own_code
+from mscm_lib.study.copies import copies_beside, copy_path, own_files
 from mscm_lib.study.reading import read_yaml
 from mscm_lib.study.searched import PAGE
 from mscm_lib.study.settings import Study
@@ -100,6 +100,8 @@ def changed(study: Study) -> list[str]:
     """
     if not resolve(FOLDER).is_dir():
         write_code()
+    if own_files(study) and not resolve(f"{OWN}/{study.name}").is_dir():
+        write_own_code(study)
     path = resolve("dvc.lock")
     stages = read_yaml(path)["stages"] if path.is_file() else {}
     made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
