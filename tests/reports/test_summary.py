@@ -1,22 +1,50 @@
 """Whether a study's page says rightly that its runs are of today's code."""
 
+import hashlib
+import json
 import shutil
+
+import pytest
+import yaml
 
 from mscm_lib.paths import resolve
 from mscm_lib.reports.summary import changed
+from mscm_lib.study.code import write_code, write_own_code
 from mscm_lib.study.settings import load_study
 
-
-def test_runs_of_own_parts_are_current_where_nothing_has_been_built_yet():
-    shutil.rmtree(resolve("build/own"), ignore_errors=True)
-    assert not changed(load_study("way_around"))
+STUDY = load_study("way_around")
+OWN = "build/own/way_around/lab-w0-mimb-around"
 
 
-def test_an_edited_part_is_named():
-    study = load_study("way_around")
-    changed(study)
-    path = resolve("build/own/way_around/lab-w0-mimb-around")
-    before = path.read_bytes()
-    path.write_text("0  my_parts.py\n")
-    assert changed(study) == ["build/own/way_around/lab-w0-mimb-around"]
-    path.write_bytes(before)
+@pytest.fixture
+def locked():
+    """DVC's lock as runs of today's code leave it."""
+    write_code()
+    write_own_code(STUDY)
+    runs, stages = json.loads(resolve("runs.json").read_text())["runs"], {}
+    for run in STUDY.runs():
+        path = runs[run.name]["code"]
+        digest = hashlib.md5(resolve(path).read_bytes()).hexdigest()
+        stages[f"train@{run.name}"] = {"deps": [{"path": path, "md5": digest}]}
+        stages[f"evaluate@{run.name}"] = {}
+    lock = resolve("dvc.lock")
+    before = lock.read_bytes() if lock.is_file() else None
+    lock.write_text(yaml.safe_dump({"stages": stages}))
+    yield
+    lock.unlink() if before is None else lock.write_bytes(before)
+    write_own_code(STUDY)
+
+
+def test_runs_of_own_parts_are_current_where_nothing_has_been_built_yet(locked):
+    shutil.rmtree(resolve("build/own"))
+    assert not changed(STUDY)
+
+
+def test_an_edited_part_is_named(locked):
+    resolve(OWN).write_text("0  my_parts.py\n")
+    assert changed(STUDY) == [OWN]
+
+
+def test_runs_that_the_lock_does_not_name_are_not_vouched_for(locked):
+    resolve("dvc.lock").write_text("stages: {}\n")
+    assert changed(STUDY) == ["dvc.lock"]
