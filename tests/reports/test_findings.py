@@ -8,7 +8,7 @@ import pytest
 
 from mscm_lib.paths import resolve
 from mscm_lib.reports import findings
-from mscm_lib.reports.experiments import Experiment, read_experiment
+from mscm_lib.reports.experiments import Experiment, read_experiment, read_table
 from mscm_lib.study.copies import studies_of_notebooks
 from mscm_lib.study.settings import load_study
 
@@ -205,3 +205,27 @@ def test_a_pair_has_one_verdict_whichever_of_the_two_is_the_reference():
             other = found.against(variant).loc[own]
             assert other["difference"] == pytest.approx(-row["difference"], abs=1e-3)
             assert other["verdict"] == turned.get(row["verdict"], row["verdict"])
+
+
+def test_what_the_guide_answers_stands_in_the_tables():
+    losses, scales = read_experiment("losses"), read_experiment("multi_scale")
+    rows = losses.rows()
+    assert rows.loc["triplet", "verdict"] == rows.loc["cross-entropy", "verdict"] == "worse"
+    worlds = losses.seeds().pivot(index="dataset", columns="variant", values="value")
+    assert rows.loc["center", "verdict"] == "not trained far enough"
+    assert (worlds["center"] < worlds["mscmnet"]).all()
+    untrained = scales.rows()["verdict"] == "not trained far enough"
+    assert {*untrained.index[untrained]} == {"cross-attention", "self-attention"}
+    methods = read_experiment("methods").against("mscmnet")["verdict"]
+    assert methods[["caj-plain", "hat"]].str.startswith("not distinguishable").all()
+    looked = read_table("quick", "inspections").set_index(["measure", "variant"])["value"]
+    assert looked.loc["explained by the deep map", "mscmnet"].min() > 0.9
+    gap = read_experiment("quick").distances()["gap"]
+    assert (gap < 1).all()
+
+
+def test_what_92_claims_is_what_it_counts():
+    page = resolve("results/quick/reports/92_first_edition.ipynb").read_text(encoding="utf-8")
+    counted = dict(re.findall(r"<th>([a-z ]+)</th>\\n\",\s*\"\s*<td>(\d+)</td>", page))
+    again, stand, turned = (int(counted[k]) for k in ("measured again", "stand", "turned"))
+    assert 2 * stand == again and turned == 0
