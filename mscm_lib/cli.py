@@ -12,6 +12,7 @@ from mscm_lib import __version__
 from mscm_lib.arguments import Parser
 from mscm_lib.commands import data, scoring, searching, study
 from mscm_lib.errors import StudyError
+from mscm_lib.paths import BARRED, barred
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,8 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack a character
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse(arguments)
     try:
+        options = _parser().parse(arguments)
         status = options.call(options) or 0
         sys.stdout.flush()
         return status
@@ -33,6 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has enough: mscm search ... | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in BARRED or not error.filename:
+            raise
+        print(f"error: {barred(error)}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> Parser:

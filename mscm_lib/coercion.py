@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import typing
 from contextlib import suppress
 from math import isfinite
@@ -18,7 +19,9 @@ def typed(key: str, value: Any, hint: Any) -> Any:
         for option in allowed:
             if value == option or (isinstance(option, int) and value == str(option)):
                 return option
-        raise ConfigError(f"{key} = {value!r}: expected one of {', '.join(map(repr, allowed))}")
+        raise ConfigError(
+            f"{key} = {shown(value)}: expected one of {', '.join(map(repr, allowed))}"
+        )
     if origin is tuple:
         return _coerce_tuple(key, value, typing.get_args(hint)[0])
     return coerce(key, value, hint)
@@ -29,7 +32,7 @@ def _coerce_tuple(key: str, value: Any, item: Any) -> tuple[Any, ...]:
         parts = value.strip("[]() ").replace("'", "").split(",")
         value = [part.strip() for part in parts if part.strip()]
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{key} = {value!r}: expected a list of {item.__name__}")
+        raise ConfigError(f"{key} = {shown(value)}: expected a list of {item.__name__}")
     return tuple(coerce(key, part, item) for part in value)
 
 
@@ -40,12 +43,37 @@ def coerce(key: str, value: Any, kind: type) -> Any:
     if kind in (bool, str):
         if isinstance(value, kind):
             return value
-    elif not isinstance(value, bool):
+    elif kind is int and (whole := _whole(value)) is not None:
+        least = 0 if key in ("seed", "seeds") else LEAST
+        if least <= whole <= MOST:
+            return whole
+        span = f"{'0' if least == 0 else '-2**63'} to 2**64 - 1"
+        raise ConfigError(f"{key} = {shown(value)}: expected a whole number from {span}")
+    elif kind is float and not isinstance(value, bool):
         with suppress(TypeError, ValueError, OverflowError):
-            number = float(value)
-            if isfinite(number) and (kind is float or number.is_integer()):
-                return kind(number)
-    raise ConfigError(f"{key} = {value!r}: expected {_KINDS[kind]}")
+            if isfinite(number := float(value)):
+                return number
+    raise ConfigError(f"{key} = {shown(value)}: expected {_KINDS[kind]}")
 
 
+LEAST, MOST = -(2**63), 2**64 - 1
+"""Whole numbers from here to there are read: those that PyTorch takes for a seed."""
 _KINDS = {bool: "true or false", str: "text", float: "a finite number", int: "a whole number"}
+
+
+def _whole(value: Any) -> int | None:
+    """``value`` as a whole number, to its last digit, which a float would drop; None: it is none."""
+    if isinstance(value, bool):
+        return None
+    with suppress(TypeError, ValueError):
+        return int(value) if isinstance(value, str) else operator.index(value)
+    with suppress(TypeError, ValueError, OverflowError):
+        if float(value).is_integer():
+            return int(float(value))
+    return None
+
+
+def shown(value: Any) -> str:
+    """``value`` as an error shows it, cut off where it is long, as a number of 400 digits is."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:40]}… ({len(text)} characters)"

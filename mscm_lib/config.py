@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mscm_lib.coercion import typed
+from mscm_lib.coercion import shown, typed
 from mscm_lib.errors import ConfigError
 from mscm_lib.own_parts import is_own
 from mscm_lib.settings import SETTINGS, choices
@@ -22,6 +23,10 @@ Streams = Literal["quadruple-unshared", "quadruple-shared", "dual"]
 MultiScale = Literal[
     "mimb", "none", "concatenation", "pyramid", "cross-attention", "self-attention"
 ]
+RESNETS = ("resnet18", "resnet34", "resnet50")
+"""The backbones that `mscm_lib.models.backbones` has beside timm's; known here without PyTorch."""
+LARGEST_SIZE = 4096
+"""Pixels of an image's side: beyond, nothing of this network fits anywhere."""
 METRIC_LOSSES = {"qct": "quadruple_center", "triplet": "batch_hard"} | {
     name: name.replace("-", "_")
     for name in ("weighted-triplet", "squared-triplet", "center", "center-triplet",
@@ -195,12 +200,20 @@ def check_known(kind: str, key: Any, known: Collection[str]) -> None:
 
 _AT_LEAST = {
     1: ("identities_per_batch", "images_per_identity", "gallery_trials"),
-    0: ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "seed", "validate_every",
+    0: ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "validate_every",
         "head_rate", "trunk_rate", "weight_decay", "margin", "metric_weight"),
 }  # fmt: skip
 
 
+_TOO_MUCH = 2**31
+"""Of any whole number but the seed: what counts with it has 32 bits somewhere."""
+
+
 def _check(config: RunConfig) -> None:
+    for key, value in vars(config).items():
+        numbers = [v for v in (value if isinstance(value, tuple) else [value]) if type(v) is int]
+        if key != "seed" and any(abs(number) >= _TOO_MUCH for number in numbers):
+            raise ConfigError(f"{key} = {shown(value)}: expected less than 2**31")
     for least, keys in _AT_LEAST.items():
         for key in keys:
             if getattr(config, key) < least:
@@ -210,6 +223,8 @@ def _check(config: RunConfig) -> None:
             raise ConfigError(f"{key} = {getattr(config, key)!r}: expected a number from 0 to 1")
     for key in ("height", "width"):
         size = getattr(config, key)
+        if size > LARGEST_SIZE:
+            raise ConfigError(f"{key} = {size!r}: expected at most {LARGEST_SIZE} pixels")
         if size < 16 or size % 16:
             raise ConfigError(
                 f"{key} = {size!r}: expected a multiple of 16 (layer 3 is 16 times smaller than "
@@ -217,10 +232,20 @@ def _check(config: RunConfig) -> None:
             )
     if config.shots not in (1, 10):
         raise ConfigError(f"shots = {config.shots!r}: expected 1 (single-shot) or 10 (multi-shot)")
+    if not re.fullmatch(r"auto|(cpu|cuda)(:[0-9]+)?", config.device):
+        raise ConfigError(
+            f"device = {config.device!r}: expected 'auto', 'cpu', 'cuda' or 'cuda:<number>'"
+        )
     _check_network(config)
 
 
 def _check_network(config: RunConfig) -> None:
+    backbone = config.backbone
+    if backbone not in RESNETS and not backbone.startswith("timm:") and not is_own(backbone):
+        raise ConfigError(
+            unknown_key("backbone", backbone, [*RESNETS, "timm:convnext_atto"])
+            + ", any ConvNeXt of timm, or the path of a Python file of yours and a name in it"
+        )
     blocks, losses = typing.get_args(MultiScale), (*METRIC_LOSSES, "none")
     for key, known in (("multi_scale", blocks), ("metric_loss", losses)):
         value = getattr(config, key)

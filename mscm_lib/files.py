@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -102,7 +103,16 @@ def _remove(part: Path) -> None:
 
 def _storage_message(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
-    return (
-        f"{path}: could not be written ({reason}); nothing was changed there. "
-        "Free some space or choose a folder that you may write to, then start again."
-    )
+    said = f"{path}: could not be written ({reason}); nothing was changed there. "
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        file = next((place for place in path.parents if place.is_file()), None)
+        return f"{said}{file} is a file: choose a folder" if file else said.rstrip()
+    return said + _REMEDIES.get(error.errno or 0, f"{_FREE} or {_CHOOSE}.")
+
+
+_FREE, _CHOOSE = "Free some space", "choose a folder that you may write to"
+_REMEDIES = {
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), f"{_CHOOSE.capitalize()}."),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"{_FREE}, then start again."),
+}

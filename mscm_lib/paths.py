@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,7 +46,7 @@ def here(path: Path | str) -> Path:
 def located(path: Path | str) -> Path:
     """A path that a person gave to read: as `here`, or from the root if it is only there."""
     places = _places(path)
-    return next((place for place in places if place.exists()), places[0])
+    return _found(places) or places[0]
 
 
 def existing(path: Path | str, *kinds: str) -> Path:
@@ -62,12 +65,37 @@ def existing(path: Path | str, *kinds: str) -> Path:
 def absent(path: Path | str, kind: str = "file") -> str:
     """What to say where no ``kind`` is `located`: every place that was looked at."""
     places = _places(path)
-    for place in places:
-        if place.exists():
-            return f"{place}: is no {kind}"
+    if place := _found(places):
+        return f"{place}: is no {kind}"
     if len(places) == 1:
         return f"{places[0]}: no such {kind}"
     return f"{path}: no such {kind}; looked at {' and '.join(map(str, places))}"
+
+
+BARRED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+"""What the system answers where a path that somebody gave is the trouble, and no fault of ours."""
+
+
+def barred(error: OSError, path: Path | str = "") -> str:
+    """What to say of a path, else the error's own, that the system does not let one come to."""
+    place, reason = str(path or error.filename), error.strerror
+    if error.errno == errno.ENAMETOOLONG:
+        name = max(Path(place).parts, key=len)
+        return f"{name[:60]}…: is too long a name ({reason}); give a shorter one"
+    folders = [*reversed(Path(place).absolute().parents), Path(place)]
+    closed = next((p for p in folders if not os.access(p, os.X_OK) and p.is_dir()), None)
+    said = f"{closed}: cannot be entered" if closed else f"{place}: cannot be opened"
+    return f"{said} ({reason}); ask its owner to let you, or give another path"
+
+
+def _found(places: Sequence[Path]) -> Path | None:
+    for place in places:
+        try:
+            if place.exists():
+                return place
+        except OSError as error:
+            raise ConfigError(barred(error, place)) from error
+    return None
 
 
 def _places(path: Path | str) -> list[Path]:

@@ -1,9 +1,11 @@
 """The command line: quick where nothing is computed, explained, and safe on any terminal."""
 
+import errno
 import io
 import json
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 
@@ -65,6 +67,42 @@ def refused(capsys, line):
 )
 def test_a_misspelt_word_is_met_with_the_right_one(capsys, line, meant):
     assert f"did you mean {meant!r}?" in refused(capsys, line)
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["doctor sysu LONG", "doctor table README.md --data LONG", "check LONG", "check LONG/a",
+     "audit LONG quick --claim map=1", "audit README.md LONG --claim map=1", "export LONG out",
+     "emulate regdb LONG", "emulate table some/LONG", "search tests LONG visible", "enter llcm LONG",
+     "run train LONG", "prepare LONG", "index LONG", "study LONG"],
+)  # fmt: skip
+def test_a_name_that_is_too_long_is_one_line(capsys, line):
+    try:
+        assert cli.main(line.replace("LONG", LONG).split()) == 2
+    except SystemExit as stopped:
+        assert stopped.code == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("error: ") and err.count("\n") == 1 and not out
+
+
+def test_a_path_that_the_system_bars_is_one_line_and_other_failures_are_not_hidden(
+    capsys, monkeypatch, tmp_path
+):
+    def planning_raises(error):
+        monkeypatch.setattr(study, "_plan", Mock(side_effect=error))
+
+    file = str(tmp_path / "list.txt")
+    planning_raises(PermissionError(errno.EACCES, "Permission denied", file))
+    assert cli.main(["plan"]) == 2
+    said = f"error: {file}: cannot be opened (Permission denied); ask its owner"
+    assert capsys.readouterr().err.startswith(said)
+    for error in (PermissionError(errno.EACCES, "?"), OSError(errno.EIO, "?", file)):
+        planning_raises(error)
+        with pytest.raises(OSError, match=r"\?"):
+            cli.main(["plan"])
 
 
 def test_nothing_like_it_is_no_suggestion(capsys):

@@ -1,8 +1,12 @@
+import numpy as np
 import pytest
+import torch
 import yaml
 
+from mscm_lib import config as parameters
 from mscm_lib.config import RunConfig, nearest_divisor
 from mscm_lib.errors import ConfigError
+from mscm_lib.models import backbones
 
 
 def test_defaults_are_the_papers_recipe():
@@ -38,6 +42,14 @@ def test_lists_handed_over_as_text_are_read():
         ({"epochs": 1.5}, ["epochs", "1.5", "whole number"]),
         ({"epochs": True}, ["epochs", "True", "whole number"]),
         ({"epochs": float("inf")}, ["epochs", "inf", "whole number"]),
+        ({"epochs": 10**400}, ["epochs", "401 characters", "2**64 - 1"]),
+        ({"epochs": 2**31}, ["epochs", "less than 2**31"]),
+        ({"milestones": [1, float("inf")]}, ["milestones", "inf", "whole number"]),
+        ({"milestones": "3,1e400"}, ["milestones", "1e400", "whole number"]),
+        ({"milestones": [-(2**40)]}, ["milestones", "less than 2**31"]),
+        ({"margin": "1e400"}, ["margin", "1e400", "finite"]),
+        ({"margin": 10**400}, ["margin", "401 characters", "finite"]),
+        ({"views": 10**400}, ["views", "401 characters", "one of 2, 3, 4"]),
         ({"non_local": "yes"}, ["non_local", "true or false"]),
         ({"pairing": "corss"}, ["pairing", "'cross'", "'own'"]),
         ({"height": 100}, ["height", "100", "multiple of 16", "96"]),
@@ -53,7 +65,12 @@ def test_lists_handed_over_as_text_are_read():
         ({"alb_sources": []}, ["alb_sources"]),
         ({"shots": 3}, ["shots", "3", "10"]),
         ({"identities_per_batch": 0}, ["identities_per_batch", "1 or more"]),
-        ({"seed": -1}, ["seed", "-1"]),
+        ({"seed": -1}, ["seed", "-1", "0 to 2**64 - 1"]),
+        ({"seed": str(2**64)}, ["seed", str(2**64), "0 to 2**64 - 1"]),
+        ({"backbone": "resnet51"}, ["backbone", "did you mean 'resnet50'"]),
+        ({"device": "gpu"}, ["device", "'gpu'", "'cuda:<number>'"]),
+        ({"device": "cuda:x"}, ["device", "'cuda:x'"]),
+        ({"height": 16 * 10**6}, ["height", "at most 4096"]),
         ({"selection": "best-validation"}, ["validation", "held-out"]),
         ({"selection": "best-test"}, ["validate_every"]),
         ({"milestones": 25}, ["milestones", "list"]),
@@ -64,8 +81,20 @@ def test_a_wrong_value_is_one_error_naming_the_key(values, words):
     with pytest.raises(ConfigError) as caught:
         RunConfig.from_mapping(values)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, str(2**53 + 1), np.int64(2**62 + 1), 2**64 - 1])
+def test_a_seed_keeps_its_last_digit_and_torch_takes_it(seed):
+    taken = RunConfig.from_mapping({"seed": seed}).seed
+    assert taken == int(seed)
+    assert torch.Generator().manual_seed(taken).initial_seed() % 2**64 == taken
+
+
+def test_the_backbones_that_parameters_know_are_those_that_are_built():
+    assert parameters.RESNETS == backbones.RESNETS
 
 
 def test_later_layers_win_and_the_round_trip_is_exact():

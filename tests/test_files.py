@@ -1,4 +1,5 @@
 import errno
+import os
 
 import pytest
 
@@ -40,6 +41,31 @@ def test_a_folder_that_cannot_be_made_names_the_path(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"file/below\.json"):
         write_json(tmp_path / "file" / "below.json", {})
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "Free some space, then"),
+        (errno.EACCES, "Choose a folder that you may write to"),
+        (errno.EROFS, "Choose a folder that you may write to"),
+        (errno.ENAMETOOLONG, "Choose a shorter name"),
+        (errno.EIO, "Free some space or choose"),
+    ],
+)
+def test_each_refusal_has_its_own_remedy(tmp_path, number, words):
+    with pytest.raises(StorageError, match=words) as raised, atomic_path(tmp_path / "a"):
+        raise OSError(number, os.strerror(number))
+    assert os.strerror(number) in str(raised.value)
+    assert ("space" in words) == ("Free some" in str(raised.value))
+
+
+@pytest.mark.parametrize("below", ["x", "x/y/z.json"])
+def test_a_file_where_a_folder_would_have_to_be_is_named(tmp_path, below):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError) as raised:
+        write_json(tmp_path / "file" / below, {})
+    assert str(raised.value).endswith(f"{tmp_path / 'file'} is a file: choose a folder")
 
 
 def test_json_is_stable_and_broken_json_is_named(tmp_path):

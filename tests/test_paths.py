@@ -1,5 +1,8 @@
 """A person's paths start where the person is; the project's own start at its root."""
 
+import errno
+import os
+import re
 import subprocess
 import sys
 
@@ -76,6 +79,33 @@ def test_parameters_below_the_root_are_named_from_it(monkeypatch):
     given = parameters(output="../runs/x", weights="10_train.ipynb", multi_scale="none")
     assert given.run_config("output").weights == "notebooks/10_train.ipynb"
     assert resolve(given.values()["output"]).resolve() == (project_root() / "runs/x").resolve()
+
+
+@pytest.mark.parametrize("look", [existing, located, lambda path: existing(path, "folder")])
+def test_a_name_that_is_too_long_is_said(place, look):
+    with pytest.raises(ConfigError, match=r"^x+…: is too long a name \(.*\); give a shorter"):
+        look(f"{'x' * 300}.yaml")
+
+
+@pytest.mark.parametrize(("closed", "below"), [("shut", "shut/a/b"), ("a/shut", "a/shut/c.npz")])
+def test_a_folder_that_may_not_be_entered_is_named(place, monkeypatch, closed, below):
+    (place / closed).mkdir(parents=True)
+
+    def refuse(path, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(place), "exists", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != place / closed)
+    said = re.escape(f"{place / closed}: cannot be entered (Permission denied); ask")
+    with pytest.raises(ConfigError, match=said):
+        existing(below)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root enters every folder")
+def test_a_closed_folder_is_named(place):
+    (place / "shut").mkdir(mode=0)
+    with pytest.raises(ConfigError, match="shut: cannot be entered"):
+        existing("shut/a")
 
 
 def test_unknown_users_are_names(place):

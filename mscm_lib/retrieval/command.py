@@ -82,7 +82,7 @@ def _answer_lines(answer: Callable[[str], list[Match]]) -> int:
     for name in _lines():
         try:
             matches = answer(name)
-        except DataError as error:
+        except (ConfigError, DataError) as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
             status = 2
         else:

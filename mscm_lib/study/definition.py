@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mscm_lib.config import LICENSED, check_known
+from mscm_lib.config import LARGEST_SIZE, LICENSED, check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
 from mscm_lib.study.reading import check_keys, mapping, plain_text, safe_name, texts
@@ -55,9 +55,15 @@ class DataDefinition:
             size = values[side]
             if not isinstance(size, int) or isinstance(size, bool) or size < 16 or size % 16:
                 raise ConfigError(f"{where}.{side} = {size!r}: expected a multiple of 16 pixels")
+            if size > LARGEST_SIZE:
+                raise ConfigError(f"{where}.{side} = {size!r}: expected {LARGEST_SIZE} at most")
         if drawn == ("source" in values):
             raise ConfigError(f"{where}.source: expected for real datasets, and only for these")
         source = "" if drawn else plain_text(f"{where}.source", values["source"])
+        if source.startswith("~"):
+            raise ConfigError(
+                f"{where}.source = {source!r}: write the whole path; DVC, which reads it too, knows no ~"
+            )
         settings = mapping(f"{where}.settings", values.get("settings", {}))
         try:
             if drawn:
@@ -70,7 +76,7 @@ class DataDefinition:
                 TableProtocol.from_mapping(settings)
             elif settings:
                 raise ConfigError("only the generator and tables have settings")
-        except (ConfigError, TypeError) as error:
+        except (ConfigError, TypeError, OverflowError) as error:
             raise ConfigError(f"{where}.settings: {error}") from error
         return cls(key, reader, values["height"], values["width"], source, settings)
 

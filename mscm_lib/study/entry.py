@@ -8,12 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from mscm_lib.config import LICENSED, check_known
+from mscm_lib.config import LICENSED, RunConfig, check_known
 from mscm_lib.data.doctor import diagnose
 from mscm_lib.errors import DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.study.settings import Study, load_study, study_names
+from mscm_lib.study.repository import ensure_dvc
+from mscm_lib.study.settings import Study, load_study, passing_over, study_names
 
 
 def enter(name: str, folder: Path | str) -> Path:
@@ -38,14 +39,22 @@ def enter(name: str, folder: Path | str) -> Path:
             f"{place}: is a link, which DVC cannot pin; the study runs with it as it is, or remove "
             f"it and enter the dataset itself: mscm enter {name} {place.resolve()}"
         )
-    if place.exists() and place != source:
-        raise DataError(f"{place}: is there already; remove it to enter {source} in its place")
+    in_place = place.exists() and source.exists() and place.samefile(source)
+    if place.exists() and not in_place:
+        folders = (place.resolve(), source.resolve())
+        if folders[0] in folders[1].parents or folders[1] in folders[0].parents:
+            raise DataError(
+                f"{place}: is there already, and {source} lies in it or around it: bring the dataset "
+                f"itself to {place}, then enter that"
+            )
+        raise DataError(f"{place}: is there already; move it away to enter {source} in its place")
     diagnosis = diagnose(name, source, uses=uses_of(name))
     print(diagnosis.render(), flush=True)
     if not diagnosis.healthy:
         raise DataError(f"{source}: not entered; mend what the doctor names and try again")
     place.parent.mkdir(parents=True, exist_ok=True)
-    added = [within] if place == source else [str(source), "--out", within]
+    added = [within] if in_place else [str(source), "--out", within]
+    ensure_dvc(project_root())
     dvc = [sys.executable, "-m", "dvc", "add", *added]
     if subprocess.run(dvc, cwd=project_root()).returncode:
         raise StorageError(f"{place}: DVC could not add {source}; its message stands above")
@@ -58,10 +67,13 @@ def enter(name: str, folder: Path | str) -> Path:
 
 
 def uses_of(reader: str) -> dict[str, set[object]]:
-    """Gallery draws and splits of all studies of a dataset's ``reader``."""
-    studies = [load_study(name) for name in study_names()]
-    reading = [s for s in studies if any(d.reader == reader for d in s.data.values())]
-    runs = [run for study in reading for run in map(study.config, study.runs())]
+    """Gallery draws and splits of all studies of a dataset's ``reader``; a broken one has none."""
+    runs = list[RunConfig]()
+    for name in study_names():
+        with passing_over(name):
+            study = load_study(name)
+            if any(definition.reader == reader for definition in study.data.values()):
+                runs += map(study.config, study.runs())
     return {"draw": {run.draw for run in runs}, "trial": {run.trial for run in runs}}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib import own_parts
-from mscm_lib.coercion import coerce
+from mscm_lib.coercion import coerce, shown
 from mscm_lib.config import RunConfig, check_known
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import existing, from_root, here
@@ -61,7 +61,9 @@ class Parameters:
             check_known("parameter", key, known)
             default = defaults.get(key)
             if isinstance(default, list) and not isinstance(value, list):
-                raise ConfigError(f"{key} = {value!r}: expected a list such as {default}")
+                raise ConfigError(f"{key} = {shown(value)}: expected a list such as {default}")
+            if isinstance(default, list) and len(kinds := {*map(type, default)}) == 1:
+                values[key] = self._namespace[key] = [coerce(key, v, *kinds) for v in value]
             if isinstance(default, (bool, int, float, str)):
                 values[key] = self._namespace[key] = coerce(key, value, type(default))
         return values | self._placed({k: v for k, v in values.items() if v != defaults.get(k)})

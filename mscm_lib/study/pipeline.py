@@ -23,6 +23,7 @@ from mscm_lib.study.copies import own_files
 from mscm_lib.study.entry import check_sources
 from mscm_lib.study.plan import write_plan
 from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.repository import ensure_dvc
 from mscm_lib.study.settings import Study
 from mscm_lib.study.trial import tried
 
@@ -57,6 +58,7 @@ def make(study: Study, jobs: int = 0) -> None:
         jobs = 1 if torch.cuda.is_available() else min(available_cores(), runs)
     threads = 1 if chosen else max(available_cores() // jobs, 1)
     check_sources(study)
+    ensure_dvc(project_root())
     for line in tried(study):
         print(line, flush=True)
     keep_locks(study)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
+from mscm_lib.coercion import LEAST, MOST, shown
 from mscm_lib.config import check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import from_root
@@ -88,7 +89,10 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     """Remembered: a plan asks for the same files for every run."""
     try:
         values = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError) as error:
+        _check_numbers(where, values)
+    except ConfigError:
+        raise
+    except (YAMLError, ValueError, RecursionError) as error:
         told = getattr(error, "problem", None) or str(error)
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
@@ -96,3 +100,15 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
     return values
+
+
+def _check_numbers(where: str, value: Any, key: str = "") -> None:
+    """Refuse numbers that are infinite, none at all, or larger than any seed."""
+    if isinstance(value, (dict, list)):
+        for name, each in value.items() if isinstance(value, dict) else enumerate(value):
+            place = f"{key}[{name}]" if isinstance(value, list) else f"{key}.{name}"
+            _check_numbers(where, each, place.lstrip("."))
+    elif isinstance(value, (int, float)) and not LEAST <= value <= MOST:
+        raise ConfigError(
+            f"{where}: {key} = {shown(value)}: expected a number from -2**63 to 2**64 - 1"
+        )

@@ -23,6 +23,7 @@ from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.repository import dvc_alone
 
 SIZES = {"height": 64, "width": 32}
 RUN: dict[str, Any] = {
@@ -93,7 +94,7 @@ def copy_project(destination: Path) -> None:
             target = destination / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / name, target)
-    write_text(destination / ".dvc/config.local", "[core]\n    no_scm = true\n")
+    dvc_alone(destination)
 
 
 def environment(root: Path) -> dict[str, str]:

@@ -9,7 +9,9 @@ parameters. So an experiment stands on the data of the lab, and can be put on an
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,10 +225,11 @@ def find_study(dataset: str) -> Study:
     Raises:
         ConfigError: no study defines a dataset of that name, or several do.
     """
-    files = {
-        path: mapping(f"{from_root(path)}: data", read_yaml(path).get("data", {}))
-        for path in _study_files()
-    }
+    files: dict[Path, Mapping[str, Any]] = {}
+    for path in _study_files():
+        with passing_over(path.parent.name):
+            safe_name(f"{from_root(path)}: the folder", path.parent.name)
+            files[path] = mapping(f"{from_root(path)}: data", read_yaml(path).get("data", {}))
     check_known("dataset", dataset, {key for own in files.values() for key in own})
     homes = [path for path, own in files.items() if dataset in own]
     if len(homes) > 1:
@@ -235,6 +238,20 @@ def find_study(dataset: str) -> Study:
             "defines it: let the others take it from there (data_of), or give theirs another name"
         )
     return read_study(homes[0], whole=True)
+
+
+_PASSED_OVER = set[str]()
+
+
+@contextmanager
+def passing_over(name: str) -> Iterator[None]:
+    """Say what is wrong with a study that nobody asked for, once, and go on without it."""
+    try:
+        yield
+    except ConfigError as error:
+        if name not in _PASSED_OVER:
+            print(f"warning: {error}. Went on without this study", file=sys.stderr)
+        _PASSED_OVER.add(name)
 
 
 def study_on(name: str, on: str = "") -> Study:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mscm_lib.config import RunConfig
-from mscm_lib.errors import DataError
+from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.own_parts import KEYS, is_own
 from mscm_lib.paths import resolve
 from mscm_lib.study.definition import DataDefinition
@@ -19,16 +19,41 @@ def tried(study: Study) -> Iterator[str]:
     """Try each part of the user's own on noise, and read each CSV of images that is there.
 
     Yields:
-        A line for each part and dataset; nothing for a study that has none of its own.
+        A line for each part and dataset, and each milestone after the last epoch; nothing for a
+        study that has none of these.
 
     Raises:
-        ConfigError: a part breaks a rule of `mscm_lib.own_parts`, or the images cannot fill a batch.
+        ConfigError: weights or a backbone are not there, a part breaks a rule of
+            `mscm_lib.own_parts`, or the images cannot fill a batch.
         DataError: a CSV cannot be used; the first problem is named, and the command that shows all.
     """
+    runs = [*map(study.config, study.runs())]
+    _check_networks(runs)
+    for epochs, late in dict.fromkeys((c.epochs, m) for c in runs for m in c.milestones):
+        if late >= epochs > 0:
+            yield f"  milestones: {late} is not reached in {epochs} epochs: the rate will not drop there"
     yield from _parts(study)
     for definition in study.data.values():
         if definition.reader == "table":
             yield from _table(study, definition)
+
+
+def _check_networks(runs: Sequence[RunConfig]) -> None:
+    """Refuse weights that are in no file here, and backbones that timm does not have."""
+    for weights in dict.fromkeys(config.weights for config in runs):
+        if weights not in ("none", "imagenet") and not resolve(weights).is_file():
+            raise ConfigError(
+                f"weights = {weights!r}: no file at {resolve(weights)}; expected 'none', 'imagenet' "
+                "or the path of a state dict of the backbone"
+            )
+    backbones = dict.fromkeys(config.backbone for config in runs)
+    for name in (name for name in backbones if name.startswith("timm:")):
+        import torch
+
+        from mscm_lib.models.backbones import build_backbone
+
+        with torch.device("meta"):  # timm looks its name up; nothing is drawn
+            build_backbone(name, "none", 32, 16)
 
 
 def _parts(study: Study) -> Iterator[str]:

@@ -103,10 +103,13 @@ def test_paths_come_from_standard_input_and_a_bad_one_is_passed_over(
 ):
     path, _ = person
     single = ask(capsys, kept, path, "infrared", "--top", 3)[1]
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{path}\r\n\nno.png\n{path}\n"))
+    monkeypatch.setattr(
+        sys, "stdin", io.StringIO(f"{path}\r\n\nno.png\n{path}\n{'x' * 300}\n{path}\n")
+    )
     status, lines, errors = ask(capsys, kept, "-", "infrared", "--top", 3)
-    assert status == 2 and lines == [str(path), *single] * 2
-    assert errors.count("error:") == 1 and "no.png: no such file" in errors
+    assert status == 2 and lines == [str(path), *single] * 3
+    assert errors.count("error:") == errors.count("\n") == 2
+    assert "no.png: no such file" in errors and "File name too long" in errors
 
 
 def test_a_search_needs_neither_torch_nor_pandas(kept, person):

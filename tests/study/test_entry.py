@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -6,7 +7,10 @@ import yaml
 
 from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.study import entry
+from mscm_lib.paths import project_root
+from mscm_lib.study import entry, settings
+from mscm_lib.study.plan import compiled
+from mscm_lib.study.repository import ensure_dvc
 from mscm_lib.study.settings import load_study
 from tests.data.conftest import write_sysu
 
@@ -90,10 +94,84 @@ def test_another_tree_in_its_place_is_not_overwritten(project, tree):
     place.mkdir(parents=True)
     with pytest.raises(DataError, match="is there already"):
         entry.enter("regdb", tree)
+    with pytest.raises(DataError, match="is there already"):
+        entry.enter("regdb", project / "nothing")
     place.rmdir()
     place.symlink_to(tree)
     with pytest.raises(DataError, match="is a link, which DVC cannot pin"):
         entry.enter("regdb", place)
+
+
+@pytest.mark.parametrize(
+    "spelt", ["data/raw/regdb", "data/../data/raw/regdb", "there/raw/regdb", "it"]
+)
+def test_data_in_its_place_is_pinned_there_however_it_is_spelt(project, tree, spelt):
+    place = project / "data/raw/regdb"
+    shutil.copytree(tree, place)
+    (project / "there").symlink_to("data")
+    (project / "it").symlink_to(place)
+    before = set(place.rglob("*"))
+    assert entry.enter("regdb", project / spelt).is_file()
+    assert set(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize("other", ["data", "data/raw", "data/raw/regdb/Visible", "it"])
+def test_nobody_is_told_to_remove_what_is_entered(project, other):
+    (project / "data/raw/regdb/Visible").mkdir(parents=True)
+    (project / "it").symlink_to("data/raw/regdb/Visible")
+    with pytest.raises(
+        DataError, match="is there already, and .* lies in it or around it"
+    ) as raised:
+        entry.enter("regdb", project / other)
+    assert "remove it" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("folder", "text", "words"),
+    [
+        ("draft", "title: [", "studies/draft/study.yaml: not readable as YAML"),
+        ("my study", None, "studies/my study/study.yaml: the folder: name 'my study'"),
+        ("old", "title: x", "studies/old/study.yaml: lacks variants"),
+        ("lists", "data: [sysu]", "studies/lists/study.yaml"),
+        ("bytes", "\udcff", "studies/bytes/study.yaml: could not be read"),
+    ],
+)
+def test_a_study_that_is_no_study_yet_stops_no_other_work(
+    tmp_path, monkeypatch, capsys, folder, text, words
+):
+    for name in ("dvc.yaml", "variants.yaml", "mscm_lib"):
+        (tmp_path / name).symlink_to(project_root() / name)
+    shutil.copytree(project_root() / "studies", tmp_path / "studies")
+    whole = (tmp_path / "studies/sysu/study.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    settings._PASSED_OVER.clear()
+    path = tmp_path / "studies" / folder / "study.yaml"
+    path.parent.mkdir()
+    path.write_text(whole if text is None else text, errors="surrogateescape")
+    for _ in range(2):
+        assert entry.uses_of("sysu") == {"draw": {"agw"}, "trial": {0}}
+        assert settings.find_study("sysu").name == "sysu"
+    said = capsys.readouterr().err
+    assert said.count("warning: ") == said.count("\n") == said.count(words) == 1, said
+    with pytest.raises(ConfigError, match=words):
+        compiled()
+
+
+def test_a_tree_that_git_does_not_know_is_entered(tmp_path, tree, monkeypatch, capsys):
+    monkeypatch.setattr(entry, "project_root", lambda: tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config.local").write_text("['remote \"mine\"']\n    url = /a/b%20c\n")
+    for _ in range(2):
+        assert entry.enter("regdb", tree).is_file()
+        tree = tmp_path / "data/raw/regdb"
+    assert capsys.readouterr().out.count("is of no git repository") == 1
+    assert _dvc(tmp_path, "config", "--local", "remote.mine.url").strip() == "/a/b%20c"
+
+
+def test_a_tree_of_a_repository_is_left_to_git(tmp_path):
+    (tmp_path / ".git").mkdir()
+    ensure_dvc(tmp_path / "below")
+    assert not (tmp_path / "below").exists()
 
 
 def test_only_licensed_datasets_are_entered(project, tree):

@@ -53,6 +53,11 @@ def test_null_is_no_value(name):
         ("dataset = 3", "dataset = 3: expected text"),
         ("seeds = 0", "seeds = 0: expected a list"),
         ("seeds = None", "seeds = None: expected a list"),
+        ("seed = float('1e400')", "seed = inf: expected a whole number"),
+        ("seed = 2**64", r"seed = 18446744073709551616: .* from 0 to 2\*\*64 - 1"),
+        ("seed = 10**400", "seed = 10{39}… .401 characters"),
+        ("seeds = [0, float('inf')]", "seeds = inf: expected a whole number"),
+        ("seeds = [-1]", "seeds = -1: .* from 0"),
     ],
 )
 def test_parameters_are_of_the_kind_of_their_defaults(injected, words):
@@ -62,9 +67,10 @@ def test_parameters_are_of_the_kind_of_their_defaults(injected, words):
 
 
 def test_numbers_that_papermill_hands_over_as_text_become_numbers():
-    given, names = _given('seed = "3"')
-    assert given.take("dataset", "variant", "seed", "output", "fast", "seeds")["seed"] == 3
-    assert names["seed"] == 3
+    given, names = _given('seed = "9007199254740993"; seeds = ["1", 2.0]')
+    values = given.take("dataset", "variant", "seed", "output", "fast", "seeds")
+    assert values["seed"] == names["seed"] == 2**53 + 1
+    assert values["seeds"] == names["seeds"] == [1, 2]
 
 
 def test_a_misspelt_parameter_of_a_run_is_named():

@@ -261,6 +261,35 @@ def test_a_batch_that_the_people_cannot_fill_is_one_line(place, capsys):
     refused(capsys, "identities_per_batch = 7: the training images have only 6 identities")
 
 
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ({"weights": "data/nothere.pth"}, "weights = 'data/nothere.pth': no file at /"),
+        ({"weights": "data"}, "weights = 'data': no file at /"),
+        ({"weights": "no"}, "weights = 'no': no file at /"),
+        ({"weights": ""}, "weights = '': no file at /"),
+        ({"weights": False}, "weights = False: expected text"),
+        ({"weights": "x" * 300}, "x…: is too long a name"),
+        ({"backbone": "timm:convnext_ato"}, "did you mean 'convnext_atto'?"),
+        ({"backbone": "timm:resnet50"}, "unknown timm backbone 'resnet50'"),
+        ({"backbone": "Resnet50"}, "backbone 'Resnet50'; did you mean 'resnet50'?"),
+        ({"device": "gpu"}, "device = 'gpu': expected 'auto', 'cpu', 'cuda'"),
+    ],
+)
+def test_a_network_that_cannot_be_is_one_line(place, capsys, run, words):
+    write_study(place, variants={"mine": None}, run=run)
+    refused(capsys, words)
+
+
+@pytest.mark.parametrize(("late", "told"), [([150], "150 is"), ([1], "1 is"), ([0], ""), ([], "")])
+def test_a_milestone_after_the_last_epoch_is_told(place, capsys, late, told):
+    write_study(place, variants={"mine": None}, run={"milestones": late, "epochs": 1})
+    out, err = check(capsys)
+    said = [line for line in out.splitlines() if "milestones" in line]
+    assert not err and len(said) == bool(told)
+    assert all(f"milestones: {told} not reached in 1 epochs" in line for line in said)
+
+
 def test_a_folder_that_is_not_there_yet_is_said_and_stops_the_study(place, capsys):
     (place / DATA).rename(place / "data/raw/other")
     assert "mine: not read, since there is no folder data/raw/mine yet" in check(capsys)[0]

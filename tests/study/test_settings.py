@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -41,6 +42,7 @@ def test_the_papers_studies_keep_the_papers_recipe():
 
 
 DATA = {"reader": "generated", "height": 64, "width": 32}
+SYSU = DATA | {"reader": "sysu"}
 WRONG = {
     "an unknown key": ({"sedes": [1]}, "did you mean 'seeds'"),
     "a missing key": ({"seeds": None}, "lacks seeds"),
@@ -56,6 +58,7 @@ WRONG = {
     "a seed of text": ({"seeds": ["0"]}, "expected a list of whole numbers"),
     "a negative seed": ({"seeds": [-1]}, "expected a list of whole numbers"),
     "a true seed": ({"seeds": [True]}, "expected a list of whole numbers"),
+    "a seed beyond torch's": ({"seeds": [0, 2**64]}, r"seeds\[1\] = 18446744073709551616: expected"),
     "a seed of 1.5": ({"seeds": [1.5]}, "expected a list of whole numbers"),
     "a split that is none": ({"trials": [0, 1]}, r"trials = \[1\]: generated has \[0\]"),
     "variants as a list": ({"variants": ["mscmnet"]}, "expected a mapping"),
@@ -70,7 +73,7 @@ WRONG = {
     "a weight of text": ({"contrasts": {"c": {"mscmnet": "1"}}}, "c.mscmnet = '1': expected a number"),
     "a true weight": ({"contrasts": {"c": {"mscmnet": True}}}, "c.mscmnet = True: expected a number"),
     "a weight of zero": ({"contrasts": {"c": {"mscmnet": 0}}}, "expected a number, not 0"),
-    "an infinite weight": ({"contrasts": {"c": {"mscmnet": math.inf}}}, "expected a number, not 0"),
+    "an infinite weight": ({"contrasts": {"c": {"mscmnet": math.inf}}}, "c.mscmnet = inf: expected a num"),
     "a mean for a contrast": ({"contrasts": {"c": {"mscmnet": 1}}}, "weights sum to 1; expected 0"),
     "contrasts as a list": ({"contrasts": ["c"]}, "expected a mapping"),
     "a reference": ({"reference": "dual"}, "reference = 'dual': expected one of"),
@@ -87,6 +90,9 @@ WRONG = {
     "a true width": ({"data": {"q": DATA | {"width": True}}}, "width = True"),
     "a knob": ({"data": {"q": DATA | {"settings": {"sede": 1}}}}, "did you mean 'seed'"),
     "a knob of text": ({"data": {"q": DATA | {"settings": {"noise": "x"}}}}, r"settings: noise"),
+    "a home": ({"data": {"q": SYSU | {"source": "~/q"}}}, "source = '~/q': write the whole path"),
+    "a stranger's home": ({"data": {"q": SYSU | {"source": "~ada/q"}}}, "source = '~ada/q': write"),
+    "a height of millions": ({"data": {"q": DATA | {"height": 16 * 10**6}}}, "4096 at most"),
     "a dataset chosen": ({"datasets": ["quik"]}, "did you mean 'quick'"),
     "a dataset twice": ({"datasets": ["quick", "quick"]}, "no repeats"),
     "data of nobody": ({"data_of": "sisu"}, "did you mean 'sysu'"),
@@ -102,11 +108,36 @@ def test_a_wrong_study_is_one_error_that_names_the_key(name):
         _study(**changes)
 
 
+def _numbers(value, place=""):
+    """Every place in a study's values that holds a number, as errors name it."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, each in items:
+        below = f"{place}[{key}]" if isinstance(value, list) else f"{place}.{key}".lstrip(".")
+        if isinstance(each, (dict, list)):
+            yield from _numbers(each, below)
+        elif type(each) in (int, float):
+            yield value, key, below
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan, 10**400, -(2**70), 1e300])
+def test_a_number_beyond_all_bounds_is_one_line_with_its_key(number):
+    values = copy.deepcopy(QUICK)
+    for held, key, place in [*_numbers(values)]:
+        before, held[key] = held[key], number
+        with pytest.raises(ConfigError) as raised:
+            read_study(study_path("quick"), yaml.safe_dump(values))
+        assert f": {place} = {str(number)[:40]}" in str(raised.value)
+        assert "\n" not in str(raised.value) and len(str(raised.value)) < 200
+        held[key] = before
+    assert read_study(study_path("quick"), yaml.safe_dump(values)) == _study()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("title: a\ntitle: b\n", "duplicate key"),
         ("title: [", "not readable as YAML"),
+        ("title: &a [*a]", "not readable as YAML"),
         ("- 1\n", "expected names with values"),
         ("", "expected names with values"),
         ("1: 2\n", "expected names with values"),
