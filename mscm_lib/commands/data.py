@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,7 +61,20 @@ def _emulate(options: argparse.Namespace) -> None:
     from mscm_lib.data.emulated.emulate import emulate
 
     settings = _settings(options)
-    print(emulate(options.name, options.root, scale=options.scale, settings=settings))
+    # Of work that is called off joblib's thread and its tracker of resources say what nobody can use.
+    threading.excepthook = _told_elsewhere
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    try:
+        print(emulate(options.name, options.root, scale=options.scale, settings=settings))
+    except KeyboardInterrupt:
+        print(f"stopped; {options.root} is as it was", file=sys.stderr)
+        raise
+
+
+def _told_elsewhere(args: threading.ExceptHookArgs) -> None:
+    """Leave an exception in joblib's own thread untold; others are told as ever."""
+    if args.thread is None or args.thread.name != "ExecutorManagerThread":
+        threading.__excepthook__(args)
 
 
 def _settings(options: argparse.Namespace) -> Mapping[str, Any] | None:

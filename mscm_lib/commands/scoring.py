@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from mscm_lib.arguments import Add, a_claim, a_dataset, a_run, there, whole
+from mscm_lib.claims import refuse_fractions
+from mscm_lib.outputs import check_file
 from mscm_lib.paths import here, resolve
 
 
@@ -42,6 +44,9 @@ def declare(add: Add) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
+    refuse_fractions(options.claim)
+    if options.out:
+        check_file(options.out)
     from mscm_lib.evaluation.audit import audit
     from mscm_lib.evaluation.feature_files import find_dataset, read_features
     from mscm_lib.files import write_text
@@ -49,13 +54,15 @@ def _audit(options: argparse.Namespace) -> int:
     dataset = find_dataset(options.dataset[1])
     embeddings = read_features(options.features, dataset)
     found = audit(dataset, embeddings, options.claim, options.search, options.steps)
+    print(found.render(), flush=True)
     if options.out:
         write_text(options.out, found.table.to_csv(index=False, float_format="%.6f"))
-    print(found.render())
     return 0 if len(found.reproducing) else 1
 
 
 def _across(options: argparse.Namespace) -> None:
+    if options.out:
+        check_file(options.out)
     from mscm_lib.config import RunConfig
     from mscm_lib.evaluation.across import evaluate_across, matrix
     from mscm_lib.files import write_text
@@ -69,9 +76,9 @@ def _across(options: argparse.Namespace) -> None:
         for name in options.runs
     }
     found = evaluate_across(runs, dict(options.on))
-    if options.out:
-        write_text(options.out, found.to_csv(index=False, float_format="%.6f"))
     for figure, title in (("rank1", "Rank 1"), ("mean_ap", "mAP")):
         print(f"{title}, %: trained on (row) and tested on (column)")
         shown = (100 * matrix(found, figure)).rename_axis(index=None, columns=None)
-        print(f"{shown.to_string(float_format='%.2f')}\n")
+        print(f"{shown.to_string(float_format='%.2f')}\n", flush=True)
+    if options.out:
+        write_text(options.out, found.to_csv(index=False, float_format="%.6f"))

@@ -7,6 +7,7 @@ import os
 
 from mscm_lib.arguments import Add, a_run, picture, share, there, whole
 from mscm_lib.errors import ConfigError
+from mscm_lib.outputs import check_place
 from mscm_lib.paths import absent, here, located, resolve
 from mscm_lib.thresholds import FALSE_MATCH
 
@@ -79,6 +80,7 @@ def _export(options: argparse.Namespace) -> None:
         weights = resolve(f"runs/train/{options.weights}/model.safetensors")
     if not weights.is_file():
         raise ConfigError(f"{absent(options.weights)}; nor is it a finished run (no {weights})")
+    check_place(options.out)
     from mscm_lib.models.export import export_halves
 
     for path in export_halves(weights, options.out, options.format, options.feature):

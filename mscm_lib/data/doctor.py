@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mscm_lib.data.datasets import read_tree
 from mscm_lib.data.faults import SEVERITIES, Finding, Findings, Uses
 from mscm_lib.data.layouts.listing import scan
 from mscm_lib.data.layouts.recognise import OWN, TITLES, emulated_scale
+from mscm_lib.data.layouts.table_protocol import TableProtocol
 from mscm_lib.data.packed.arrays import PackedImages
 from mscm_lib.data.packed.decoding import ImageFault, look_into
 from mscm_lib.data.published_counts import Count, dataset_counts
@@ -112,7 +113,7 @@ def diagnose(
 
     Args:
         name: ``sysu``, ``regdb``, ``llcm``, ``table``, or ``generated`` for packed arrays.
-        root: the dataset's folder.
+        root: the dataset's folder, or of a ``table`` the CSV itself.
         decode: decode every image; False looks at their headers alone, which is faster.
         progress: show a bar on stderr.
         uses: gallery draws and splits in use; what only others need is a warning when it is broken.
@@ -123,6 +124,8 @@ def diagnose(
         ConfigError: an unknown name, or wrong settings.
     """
     root = Path(root).expanduser()
+    if name == "table" and root.is_file():
+        root, settings = _folder_of(root, settings or {})
     findings = Findings()
     dataset = read_tree(name, root, findings, settings)
     emulated, title = emulated_scale(root), TITLES.get(name, OWN)
@@ -148,6 +151,14 @@ def diagnose(
     weighed = [finding.weighed(uses or {}) for finding in findings]
     order = sorted(weighed, key=lambda finding: SEVERITIES.index(finding.severity))
     return Diagnosis(name, root, tuple(order), tuple(counts), checked, emulated)
+
+
+def _folder_of(table: Path, settings: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any]]:
+    """The folder that a table's pictures are below, and settings that name the table from there."""
+    named = PurePosixPath(str(settings.get("table", TableProtocol.table))).parts
+    if table.parts[-len(named) :] == named:
+        return table.parents[len(named) - 1], settings
+    return table.parent, {**settings, "table": table.name}
 
 
 def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, findings: Findings) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import codecs
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from mscm_lib.config import unknown_key
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import dataset_from_manifest, open_dataset
+from mscm_lib.data.layouts.mistaken import HEAD_BYTES, Mistaken, mistaken_for
 from mscm_lib.data.layouts.recognise import held_by
 from mscm_lib.data.packed.arrays import MANIFEST, read_manifest
 from mscm_lib.data.tables import IntArray
@@ -24,6 +25,19 @@ from mscm_lib.evaluation.embedding import Embeddings
 
 PATHS = "paths"
 _TEXT = f"save {PATHS!r} as plain text: np.array(paths, dtype=str)"
+_AGAIN = "write it again, MATLAB's as version 7"
+_OWN = {".npz": (0, b"PK\x03\x04"), ".mat": (0, b"MATLAB 5.0"), ".safetensors": (8, b"{")}
+_OTHERS = (
+    (
+        b"\x93NUMPY",
+        Mistaken("one array (.npy)", "np.savez(FILE, paths=PATHS, neck=ARRAY) keeps both"),
+    ),
+    (b"\x89HDF", Mistaken("an HDF5 file", "write it as .npz")),
+    (b"\x80", Mistaken("a pickle", "which is never opened: it may run anything; write .npz")),
+    (b"MATLAB 5.0", Mistaken("a MATLAB file", "name it .mat")),
+    (b"PK\x03\x04", Mistaken("a zip archive, as .npz are", "name it .npz if it is one")),
+)
+"""How files begin that are taken for one of features, beside those of `mistaken_for`."""
 
 
 def find_dataset(folder: Path) -> ReidDataset:
@@ -60,16 +74,25 @@ def read_features(file: Path, dataset: ReidDataset) -> Embeddings:
     suffix = file.suffix.lower()
     if suffix not in _READERS:
         raise DataError(f"{file}: {unknown_key('kind of file', suffix, [*_READERS])}")
+    remedy = _AGAIN
     try:
+        if _own(file, suffix):
+            remedy = f"it is damaged or cut off: copy it again, or {_AGAIN}"
         arrays = _READERS[suffix](file)
+        paths = _names(arrays.get(PATHS, ()))
     except FileNotFoundError as error:
         raise DataError(f"{error.filename or file}: no such file") from error
-    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
-        remedy = _TEXT if "pickle" in str(error) else "write it again, MATLAB's as version 7"
+    except DataError:
+        raise
+    except (
+        Exception
+    ) as error:  # NumPy and SciPy raise whatever a damaged file makes them stumble over
+        if "pickle" in str(error) or isinstance(error, UnicodeError):
+            remedy = _TEXT
         raise DataError(f"{file}: not readable ({error}); {remedy}") from error
     if PATHS not in arrays:
-        raise DataError(f"{file}: {unknown_key('key', PATHS, sorted(arrays))}; {_TEXT}")
-    paths = [str(path).strip() for path in np.atleast_1d(arrays[PATHS]).ravel()]
+        held = ", ".join(sorted(arrays)) or "nothing"
+        raise DataError(f"{file}: lacks {PATHS!r}, the images' names; it has {held}; {_TEXT}")
     rows = _rows(file, paths, dataset)
     try:
         return Embeddings(dataset.images[rows], _features(file, arrays, len(paths)))
@@ -116,6 +139,27 @@ def _rows(file: Path, paths: Sequence[str], dataset: ReidDataset) -> IntArray:
     return np.array(rows, dtype=np.int64)
 
 
+def _own(file: Path, suffix: str) -> bool:
+    """Whether a file begins as its kind does; what is empty or known to be another is refused."""
+    with file.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        raise DataError(f"{file}: is an empty file; {_AGAIN}")
+    if suffix in _OWN and head.startswith(_OWN[suffix][1], _OWN[suffix][0]):
+        return True
+    kinds = (kind for sign, kind in _OTHERS if head.startswith(sign))
+    if found := mistaken_for(head) or next(kinds, None):
+        remedy = found.remedy.partition(";")[0]  # the rest is about datasets
+        raise DataError(f"{file}: is no {suffix} file but {found.kind}; {remedy}")
+    return False
+
+
+def _names(given: Any) -> list[str]:
+    """Images' names as text; bytes are UTF-8."""
+    names = np.atleast_1d(given).ravel().tolist()
+    return [(n.decode("utf-8") if isinstance(n, bytes) else str(n)).strip() for n in names]
+
+
 def _npz(file: Path) -> dict[str, Any]:
     with np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
@@ -135,9 +179,22 @@ def _mat(file: Path) -> dict[str, Any]:
 def _safetensors(file: Path) -> dict[str, Any]:
     with safe_open(file, framework="pt") as tensors:
         found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
-    lines = file.with_name(PATHS_FILE).read_text(encoding="utf-8").splitlines()
+    lines = _lines(file.with_name(PATHS_FILE))
     arrays = {n: (v.float() if v.is_floating_point() else v).numpy() for n, v in found.items()}
     return {**arrays, PATHS: np.array(lines)}
+
+
+def _lines(file: Path) -> list[str]:
+    """Of a text in UTF-8, with or without a byte order mark and blank lines at the end."""
+    content = file.read_bytes()
+    if found := mistaken_for(content[:HEAD_BYTES]):
+        raise DataError(f"{file}: is no list of names but {found.kind}; {found.remedy}")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
+        raise DataError(f"{file}: is text in UTF-16; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig").rstrip().splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: is no text in UTF-8 ({error}); save it as that") from error
 
 
 _READERS = {".npz": _npz, ".mat": _mat, ".safetensors": _safetensors}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -109,7 +110,9 @@ def export_onnx(path: str | Path, network: InferenceNetwork) -> None:
         StorageError: the file could not be written.
     """
     whole = copy.deepcopy(network).cpu().float()
-    with torch.no_grad(), atomic_path(path) as part:
+    with torch.no_grad(), warnings.catch_warnings(), atomic_path(path) as part:
+        # PyTorch's own exporter uses a name that PyTorch gives up
+        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.* deprecated", FutureWarning)
         expected = {batch: whole(whole.examples(batch)) for batch in (1, 3)}
         torch.onnx.export(
             whole, (whole.examples(2),), part, dynamo=True, verbose=False, external_data=False,

@@ -1,4 +1,7 @@
-"""Drawings of experiments; one that has not been run gets an empty frame that says so."""
+"""Drawings of experiments; one that has not been run gets an empty frame that says so.
+
+Titles and labels are a study's own words, in which $ begins no formula.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,8 @@ def curves_figure(
     ``scale`` is matplotlib's, ``how`` what it takes. Intervals stand side by side.
     """
     figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
+    axis.set_title(title, parse_math=False)
+    axis.set(xlabel=xlabel, ylabel="mAP, %")
     axis.set_xscale(scale, **how)
     if ticks := sorted({x for rows in lines.values() for x in rows.index}):
         axis.set_xticks(ticks, [f"{x:g}" for x in ticks])
@@ -80,7 +84,7 @@ def curves_figure(
         x = [place * 1.03**beside if scale == "log" else place + wide for place in rows.index]
         _line(axis, x, rows, number, name)
     if len(lines) > 1:
-        axis.legend()
+        plt.setp(axis.legend().get_texts(), parse_math=False)
     return figure
 
 
@@ -90,7 +94,7 @@ def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figu
     figure, axes = plt.subplots(
         down, 2, figsize=(7.6, 3.1 * down), layout="constrained", squeeze=False, sharey=True
     )
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(title, fontsize=12, parse_math=False)
     rows = experiment.rows()
     for axis, column in zip(axes.flat, costs.columns, strict=False):
         axis.set(xlabel=column, ylabel="mAP, %" if axis in axes[:, 0] else "")
@@ -107,7 +111,8 @@ def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figu
         axis.set_axis_off()
     if experiment.measured:
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
+        legend = figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
+        plt.setp(legend.get_texts(), parse_math=False)
     return figure
 
 
@@ -134,8 +139,9 @@ def _list(labels: Collection[str], title: str, xlabel: str) -> tuple[Figure, Axe
     """A figure with a line a label, from the top down at heights 0, -1, …"""
     lines = max(1, len(labels))
     figure, axis = plt.subplots(figsize=(6.8, 1.1 + 0.42 * lines), layout="constrained")
-    axis.set_yticks(range(0, -len(labels), -1), list(labels))
-    axis.set(title=title, xlabel=xlabel, ylim=(0.6 - lines, 0.6))
+    axis.set_yticks(range(0, -len(labels), -1), list(labels), parse_math=False)
+    axis.set_title(title, parse_math=False)
+    axis.set(xlabel=xlabel, ylim=(0.6 - lines, 0.6))
     return figure, axis
 
 

@@ -80,8 +80,10 @@ def retrieval(metrics: pd.DataFrame, study: Study) -> Figure:
         sns.barplot(data, **place, errorbar=None, alpha=0.45)
         dots = {"size": 5, "edgecolor": "black", "linewidth": 0.5}
         sns.stripplot(data, **place, dodge=True, jitter=False, legend=False, **dots)
-        axis.set(title=f"search: {panel}", xlabel="", ylabel="percent")
-        plt.setp(axis.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
+        axis.set_title(f"search: {panel}", parse_math=False)
+        axis.set(xlabel="", ylabel="percent")
+        turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+        plt.setp(axis.get_xticklabels(), parse_math=False, **turned)
         axis.legend(title=None, loc="upper left")
     figure.suptitle("Retrieval of people never seen in training")
     return figure

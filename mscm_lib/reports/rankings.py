@@ -41,7 +41,7 @@ def ranked_figure(
     axes[0, 0].set_title("query", fontsize=10)
     for place, (match, image) in enumerate(zip(matches, images, strict=True)):
         _match(axes[place // across, 1 + place % across], match, image)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)  # $ in a file's name
     return figure
 
 

@@ -9,6 +9,7 @@ from mscm_lib.config import RunConfig, unknown_key
 from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import atomic_path, file_digest
+from mscm_lib.outputs import check_place
 from mscm_lib.paths import resolve
 from mscm_lib.retrieval.gallery import RECORD, GalleryIndex
 from mscm_lib.retrieval.neighbours import Method
@@ -40,7 +41,7 @@ def build_index(
         CheckpointError: there are no weights, or they belong to another dataset, split or number of
             identities.
         ConfigError: no such search or method, a share that is none, or the folder holds something
-            else.
+            else or cannot be made.
         DataError: the packed images are missing or damaged.
     """
     packed = open_packed(resolve(config.data_folder))
@@ -101,3 +102,4 @@ def _check(packed: PackedDataset, weights: Path, folder: Path, search: str, meth
             f"{folder}: is there already and is no index; it would be replaced as a whole: "
             "name a new folder"
         )
+    check_place(folder)

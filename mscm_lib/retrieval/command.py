@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.files import write_text
+from mscm_lib.outputs import check_file
+from mscm_lib.paths import located
 from mscm_lib.retrieval.gallery import Match
 from mscm_lib.retrieval.search import Pixels, Searcher
 from mscm_lib.retrieval.viewer import Search, listed, viewer
@@ -60,13 +64,13 @@ def search(options: argparse.Namespace) -> int:
         matches = answer(found)
         _show(name if len(images) > 1 else "", matches)
         if html:
-            known = Search(Path(name).name, found, camera, identity)
+            known = Search(_readable(name), found, camera, identity)
             known = known.with_figures() if searcher.index.method == "exact" else known
             searches.append(known._replace(matches=matches if options.decide else found))
             drawn = searcher.pictures(listed(searches[-1].matches, top))
             pictures.append([pixels, *drawn])
         if figure and matches:
-            _draw(figure, searcher, Path(name).name, pixels, matches)
+            _draw(figure, searcher, _readable(name), pixels, matches)
         elif figure:
             print(f"note: nobody to draw: {figure} is not written", file=sys.stderr)
     if html:
@@ -75,6 +79,11 @@ def search(options: argparse.Namespace) -> int:
         title = f"Searches in {about['dataset']}"
         write_text(html, viewer(searches, pictures, title, told, top))
     return 0
+
+
+def _readable(name: str) -> str:
+    """A picture's own name for people to read: what is no text in it becomes U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", Path(name).name)
 
 
 def _answer_lines(answer: Callable[[str], list[Match]]) -> int:
@@ -91,15 +100,22 @@ def _answer_lines(answer: Callable[[str], list[Match]]) -> int:
 
 
 def _lines() -> Iterator[str]:
-    """Paths from standard input; a person at a terminal is asked for them."""
+    """Paths from standard input; a person at a terminal is asked for them.
+
+    Around a path that is not there as it stands, blanks and a pair of quotes are taken off.
+    """
+    if isinstance(sys.stdin, io.TextIOWrapper):  # a name may be no text
+        sys.stdin.reconfigure(errors="surrogateescape")
     while True:
         if sys.stdin.isatty():
             print("picture (end with Ctrl-D): ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
             return
-        if line.strip():
-            yield line.rstrip("\r\n")
+        path = line.removeprefix("\ufeff").rstrip("\r\n")
+        bare = re.sub(r"""^(["'])(.+)\1$""", r"\2", path.strip())
+        if bare:
+            yield path if located(path).exists() else bare
 
 
 def _show(name: str, matches: Sequence[Match]) -> None:
@@ -120,11 +136,12 @@ def _check_files(images: list[str], figure: Path | None, html: Path | None) -> N
         raise ConfigError("--figure draws the list of one picture; name one")
     if html and images == ["-"]:
         raise ConfigError("--html shows pictures given by name; name them")
-    for path, suffix, kind in ((figure, ".png", "PNG"), (html, ".html", "HTML")):
-        if path and (path.suffix.lower() != suffix or path.is_dir()):
-            raise ConfigError(f"{path}: expected the name of a {kind} file, such as list{suffix}")
-        if path and not path.parent.is_dir():
-            raise ConfigError(f"{path.parent.absolute()}: no such folder; make it, or name another")
+    for path, suffix in ((figure, ".png"), (html, ".html")):
+        if path:
+            check_file(path, suffix)
+            if not path.parent.is_dir():
+                folder = path.parent.absolute()
+                raise ConfigError(f"{folder}: no such folder; make it, or name another")
 
 
 def _draw(

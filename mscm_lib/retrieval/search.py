@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mscm_lib.config import unknown_key
+from mscm_lib.data.layouts.mistaken import file_mistaken_for
 from mscm_lib.data.packed.decoding import ImageFault, load_pixels
 from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.data.tables import Modality
@@ -25,6 +26,7 @@ from mscm_lib.thresholds import Thresholds
 
 MODALITIES: tuple[Modality, ...] = ("visible", "infrared")
 Pixels = npt.NDArray[np.uint8]
+_OWN_REMEDY = "give another picture, or save this one as 8-bit RGB"
 
 
 def half_of(folder: Path, modality: Modality) -> Path:
@@ -187,13 +189,13 @@ class Searcher:
         if not isinstance(image, np.ndarray):
             path = located(image)
             if not path.is_file():
-                raise DataError(absent(image))
+                raise DataError(f"{str(image)!r} is no picture: {absent(image)}")
             try:
                 return load_pixels(path, height, width, as_shown=True)
-            except ImageFault as fault:  # whose remedy is a dataset's
-                raise DataError(
-                    f"{path}: {fault.reason}; give another picture, or save this one as 8-bit RGB"
-                ) from fault
+            except ImageFault as fault:  # whose remedy is a dataset's, but for what is another kind
+                other = file_mistaken_for(path)
+                remedy = other.remedy if other else _OWN_REMEDY
+                raise DataError(f"{path}: {fault.reason}; {remedy}") from fault
         if image.shape != (height, width, 3) or image.dtype != np.uint8:
             raise DataError(
                 f"pixels of shape {image.shape} and type {image.dtype}: expected "

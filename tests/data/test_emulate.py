@@ -1,6 +1,7 @@
 """Emulated trees: every published count, complete structure, and no foreign folder touched."""
 
 import hashlib
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
+from mscm_lib import cli
 from mscm_lib.data.datasets import open_dataset
 from mscm_lib.data.emulated import emulate as emulation
 from mscm_lib.data.emulated.counts import spread, sysu_plan
@@ -192,6 +194,29 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(emulation, "_write_images", fail)
     with pytest.raises(RuntimeError, match="killed"):
         emulate("regdb", tmp_path / "tree", workers=1, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("thread", "told"),
+    [("ExecutorManagerThread", []), ("another", ["Exception in thread another:"])],
+)
+def test_who_stops_it_reads_one_line(tmp_path, monkeypatch, capsys, thread, told):
+    def fail():
+        raise KeyError(5)
+
+    def stopped(*_, **__):
+        failing = threading.Thread(target=fail, name=thread)  # as joblib's, whose work is gone
+        failing.start()
+        failing.join()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    monkeypatch.setattr(emulation, "in_order", stopped)
+    assert cli.main(["emulate", "regdb", str(tmp_path / "tree")]) == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == f"stopped; {tmp_path / 'tree'} is as it was" and lines[:-1][:1] == told
     assert list(tmp_path.iterdir()) == []
 
 

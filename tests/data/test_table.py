@@ -281,6 +281,30 @@ def test_the_doctor_counts_and_looks_into_the_listed_pictures_alone(root, forms)
     assert counts["gallery, infrared-to-visible, 1 drawn"] == 6
 
 
+@pytest.mark.parametrize(
+    ("table", "settings"),
+    [
+        ("table.csv", None),
+        ("people.csv", None),
+        ("people.csv", {"trials": 3}),  # a study's, which names no table
+        ("people.csv", {"table": "table.csv"}),  # another than the study reads
+        ("lists/people.csv", {"table": "lists/people.csv"}),
+    ],
+)
+def test_the_doctor_takes_the_table_for_its_folder(root, table, settings):
+    (root / table).parent.mkdir(exist_ok=True)
+    (root / "table.csv").rename(root / table)
+    diagnosis = diagnose("table", root / table, progress=False, settings=settings)
+    assert diagnosis.healthy and not diagnosis.findings
+    assert diagnosis.root == root and diagnosis.checked == 7 * 4 * SHOTS
+
+
+def test_a_release_has_no_table_to_be_given(tmp_path):
+    (tmp_path / "table.csv").write_text("path\n")
+    (found,) = diagnose("sysu", tmp_path / "table.csv", progress=False).findings
+    assert found.message == "is not a folder"
+
+
 # settings that cannot be meant, and the words of the error
 # fmt: off
 WRONG_SETTINGS = {

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
-from scipy.io import savemat
 
-from mscm_lib import cli
-from mscm_lib.claims import Claimed
-from mscm_lib.errors import ConfigError, DataError
+from mscm_lib import cli, files
+from mscm_lib.claims import Claimed, refuse_fractions
+from mscm_lib.errors import ConfigError, DataError, StorageError
 from mscm_lib.evaluation.audit import audit
 from mscm_lib.evaluation.embedding import Embeddings
-from mscm_lib.evaluation.feature_files import find_dataset, read_features
+from mscm_lib.evaluation.feature_files import find_dataset
+from tests.evaluation.test_feature_files import written
 from tests.metrics.dense_rerank import dense_rerank, squared_distances
 from tests.metrics.reference import reference_metrics
 
@@ -151,65 +150,7 @@ def test_a_step_whose_plain_way_lacks_images_has_no_worth(given):
     assert not len(found.worth) and "has not been embedded" in found.render()
 
 
-# --- files
-
-
-def written(folder, kind, arrays, paths):
-    file = folder / f"features{kind}"
-    if kind == ".npz":
-        np.savez(file, paths=np.array(paths), **arrays)
-    elif kind == ".mat":
-        savemat(file, {"paths": np.array(paths, dtype=object), **arrays})
-    else:
-        save_file({name: torch.from_numpy(values) for name, values in arrays.items()}, file)
-        (folder / "paths.txt").write_text("\n".join(paths) + "\n")
-    return file
-
-
-@pytest.mark.parametrize("kind", [".npz", ".mat", ".safetensors"])
-def test_every_kind_of_file_gives_the_same_features(trees, tmp_path, kind):
-    dataset = trees["sysu"]
-    table = dataset.query()[::-1]
-    values = np.random.default_rng(0).standard_normal((len(table), 5)).astype(np.float32)
-    paths = [f"/home/me/SYSU-MM01/{path}" for path in table.paths]
-    if kind == ".npz":
-        paths = [path.replace("/", "\\") for path in paths]
-    found = read_features(written(tmp_path, kind, {"neck": values}, paths), dataset)
-    assert found.table.paths == table.paths and found.table.ids.tolist() == table.ids.tolist()
-    assert np.array_equal(found.features["neck"].numpy(), values)
-
-
-def test_files_that_are_none_are_refused(trees, tmp_path):
-    dataset = trees["sysu"]
-    paths = list(dataset.query().paths)
-    values = np.ones((len(paths), 3), np.float32)
-    pickled = tmp_path / "pickled.npz"
-    np.savez(pickled, paths=np.array(paths, dtype=object), neck=values)
-    with pytest.raises(DataError, match=r"np.array\(paths, dtype=str\)"):
-        read_features(pickled, dataset)
-    cases = [
-        ({"neck": values}, ["cam1/9999/0001.jpg", *paths[1:]], "is no image of sysu"),
-        ({"neck": values}, [paths[1], *paths[1:]], "occurs 2 times"),
-        ({"neck": values[1:]}, paths, "a row for each of the paths"),
-        ({"ids": np.ones(len(paths))}, paths, "no floating-point array"),
-    ]
-    cases += [
-        ({"neck": np.where(np.arange(len(paths))[:, None] == 2, bad, values)}, paths,
-         rf"features.npz: the neck feature of {paths[2]} is .*write the features again")
-        for bad in (np.float32("nan"), np.float32("inf"), np.float32(0))
-    ]  # fmt: skip
-    for arrays, names, message in cases:
-        with pytest.raises(DataError, match=message):
-            read_features(written(tmp_path, ".npz", arrays, names), dataset)
-    np.savez(tmp_path / "unnamed.npz", neck=values)
-    with pytest.raises(DataError, match="unknown key 'paths'"):
-        read_features(tmp_path / "unnamed.npz", dataset)
-    for kind in (".npz", ".mat", ".safetensors"):
-        (tmp_path / f"broken{kind}").write_bytes(b"no such thing")
-        with pytest.raises(DataError, match=f"broken{kind}: not readable"):
-            read_features(tmp_path / f"broken{kind}", dataset)
-    with pytest.raises(DataError, match="unknown kind of file '.pkl'"):
-        read_features(tmp_path / "x.pkl", dataset)
+# --- the command
 
 
 @pytest.mark.parametrize("text", ["rank2=5", "map", "map=high", "map=101", "map=-3"])
@@ -219,8 +160,42 @@ def test_a_claim_that_is_none_is_refused(text):
 
 
 def test_rounding_is_half_of_the_last_digit():
-    assert Claimed.read("mAP=58.25%") == ("map", 58.25, 0.005)
-    assert Claimed.read("rank1=61") == ("rank1", 61.0, 0.5)
+    assert Claimed.read("mAP=58.25%") == ("map", 58.25, 0.005, True)
+    assert Claimed.read("rank1=61") == ("rank1", 61.0, 0.5, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("R1=60", "rank1"), ("r1=60", "rank1"), ("Rank-10=60", "rank10"), ("R@20=60", "rank20"),
+     ("mINP=60", "minp")],
+)  # fmt: skip
+def test_a_figure_is_known_as_papers_write_it(text, name):
+    assert Claimed.read(text).name == name
+
+
+@pytest.mark.parametrize("text", ["r2=60", "top1=60", "mr1=60", "1=60"])
+def test_a_figure_that_may_be_another_is_refused(text):
+    with pytest.raises(ConfigError, match=f"unknown claim .*{text[-4]}.*Known: map, minp, rank1"):
+        Claimed.read(text)
+
+
+@pytest.mark.parametrize(
+    ("claims", "meant"),
+    [(["map=0.7297"], "map=72.97"), (["rank1=0.6", "map=0.58"], "rank1=60"), (["R1=1"], "rank1=100"),
+     (["map=0", "rank5=0.9"], "rank5=90")],
+)  # fmt: skip
+def test_fractions_are_refused_before_anything_is_read(tmp_path, capsys, claims, meant):
+    (tmp_path / "f.npz").write_bytes(b"never opened")
+    assert cli.main(["audit", str(tmp_path / "f.npz"), str(tmp_path), "--claim", *claims]) == 2
+    told = capsys.readouterr().err
+    assert f"expected percent, such as {meant}" in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "claims", [["map=0"], ["rank1=0.00", "map=0"], ["rank1=61.5", "minp=0.9"], ["map=0.73%"], []]
+)
+def test_percent_may_be_small(claims):
+    refuse_fractions([Claimed.read(text) for text in claims])
 
 
 def test_the_command_says_what_it_found(packed, trees, given, tmp_path, capsys):
@@ -235,8 +210,35 @@ def test_the_command_says_what_it_found(packed, trees, given, tmp_path, capsys):
     assert cli.main(line) == 0
     assert "re-ranked" in capsys.readouterr().out.split("worth")[0]
     assert "reproduces" in table.read_text().splitlines()[0]
-    assert cli.main([*line[:4], "rank1=0.01", "--steps", "1"]) == 1
+    assert cli.main([*line[:4], "rank1=0.01%", "--steps", "1"]) == 1
     assert find_dataset(packed.dataset.root).images.paths == packed.dataset.images.paths
+
+
+@pytest.mark.parametrize(("out", "told"), [(".", "is a folder"), ("f.npz/x/y.csv", "lies below")])
+@pytest.mark.parametrize("command", ["audit", "across"])
+def test_where_a_table_goes_is_looked_at_first(tmp_path, capsys, monkeypatch, command, out, told):
+    (tmp_path / "f.npz").write_bytes(b"never opened")
+    line = {"audit": [str(tmp_path / "f.npz"), str(tmp_path), "--claim", "map=50"],
+            "across": ["quick-mscmnet-t0-s0", "--on", str(tmp_path)]}[command]  # fmt: skip
+    assert cli.main([command, *line, "--out", str(tmp_path / out)]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ") and errors.count("\n") == 1 and told in errors
+
+
+def test_a_finding_is_told_though_it_cannot_be_kept(trees, given, tmp_path, capsys, monkeypatch):
+    dataset, embeddings = given("llcm")
+    file = written(
+        tmp_path, ".npz", {"neck": embeddings.features["neck"].numpy()}, embeddings.table.paths
+    )
+
+    def full(path, text):
+        raise StorageError(f"{path}: the disk is full")
+
+    monkeypatch.setattr(files, "write_text", full)
+    line = ["audit", str(file), str(dataset.root), "--claim", "map=50", "--steps", "1"]
+    assert cli.main([*line, "--out", str(tmp_path / "new" / "ways.csv")]) == 2
+    told = capsys.readouterr()
+    assert "What one step alone is worth" in told.out and "the disk is full" in told.err
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,10 @@ def test_the_command_says_what_it_found(packed, trees, given, tmp_path, capsys):
             "nor is it packed: unknown dataset of the plan 'sysuu'; did you mean 'sysu'?",
         ),
         ("another folder", "expected SYSU-MM01, RegDB or LLCM as released, or packed arrays"),
-        ("no paths", "features.npz: unknown key 'paths'. Known: neck; save 'paths' as plain text"),
+        (
+            "no paths",
+            "features.npz: lacks 'paths', the images' names; it has neck; save 'paths' as plain text",
+        ),
         ("a row too few", "features.npz: neck has shape (9, 3), expected (10, D): a row for each"),
         (
             "a strange path",

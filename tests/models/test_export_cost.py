@@ -1,5 +1,7 @@
 """Exported graphs run elsewhere; costs are counted right and leave the network alone."""
 
+import warnings
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -27,6 +29,17 @@ def test_onnx_runs_any_batch(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_an_export_warns_of_nothing_that_its_reader_could_mend(tmp_path):
+    net = MSCMNet(3, streams="dual", multi_scale="none", non_local=False, **SMALL).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        for modality in ("visible", "infrared"):
+            half = export.InferenceNetwork(net, modality, "neck")
+            export.export_onnx(tmp_path / f"{modality}.onnx", half)
+        with pytest.raises(FutureWarning):  # everything else is told as ever
+            warnings.warn("of yours", FutureWarning, stacklevel=1)
+
+
 def test_a_run_s_weights_are_written_for_other_programs(tmp_path, capsys):
     net = MSCMNet(3, streams="dual", multi_scale="none", non_local=False, **SMALL).eval()
     save_network(tmp_path / "model.safetensors", net, {})
@@ -39,6 +52,8 @@ def test_a_run_s_weights_are_written_for_other_programs(tmp_path, capsys):
         with torch.no_grad():
             wanted = net.embed(images, modality).neck
             torch.testing.assert_close(program(images), wanted, atol=1e-4, rtol=0)
+    assert cli.main(["export", str(weights), str(weights / "out")]) == 2
+    assert "lies below" in capsys.readouterr().err
     assert cli.main(["export", "no-such-run", str(out)]) == 2
     told = capsys.readouterr().err
     assert "no such file" in told and "runs/train/no-such-run/model.safetensors" in told

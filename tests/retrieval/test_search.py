@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -124,6 +126,66 @@ def test_a_search_needs_neither_torch_nor_pandas(kept, person):
     assert not {"torch", "torchvision", "pandas", "scipy", "faiss"} & set(json.loads(modules))
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(b"caf\xe9.png", "caf\ufffd.png"), (b"$x_$1.png", "$x_$1.png"),
+     (b"\xff$\\frac$.png", "\ufffd$\\frac$.png"), ("n\xfa.png".encode(), "n\xfa.png")],
+)  # fmt: skip
+def test_a_picture_may_have_any_name(kept, person, tmp_path, capsys, monkeypatch, name, shown):
+    path = tmp_path / os.fsdecode(name)
+    shutil.copy(person[0], path)
+    drawn, page = tmp_path / "list.png", tmp_path / "list.html"
+    line = [kept, path, "infrared", "--top", 2, "--figure", drawn, "--html", page]
+    assert ask(capsys, *line)[0] == 0
+    assert drawn.with_suffix(".txt").read_text("utf-8") == f"Ranked list for {shown}.\n"
+    assert f"<h2>{shown}</h2>" in page.read_text("utf-8")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(os.fsencode(path)), "utf-8"))
+    assert ask(capsys, kept, "-", "infrared", "--top", 2)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "form", ["{} \t", "\ufeff{}", '"{}"', "'{}'\r", '\ufeff "{}" ', "{}\u00a0"]
+)
+def test_what_no_path_on_standard_input_means_is_taken_off(kept, person, capsys, monkeypatch, form):
+    single = ask(capsys, kept, person[0], "infrared", "--top", 3)[1]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(form.format(person[0]) + "\n"))
+    status, lines, _ = ask(capsys, kept, "-", "infrared", "--top", 3)
+    assert status == 0 and lines == [str(person[0]), *single]
+
+
+@pytest.mark.parametrize("name", ["person.png ", "'person.png'", '"'])
+def test_a_name_that_is_there_is_taken_as_it_stands(
+    kept, person, tmp_path, capsys, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    person[0].rename(name)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(name))
+    assert ask(capsys, kept, "-", "infrared", "--top", 3)[1][0] == name
+
+
+@pytest.mark.parametrize(
+    ("line", "told"), [("no.png ", "'no.png' is"), ('"no.png', "'\"no.png' is")]
+)
+def test_what_is_not_there_is_told_in_quotes(kept, capsys, monkeypatch, line, told):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(line))
+    status, _, errors = ask(capsys, kept, "-", "infrared")
+    assert status == 2 and errors.startswith(f"error: {told} no picture: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (b"GIF89a" + bytes(99), "convert it to PNG"),
+        (b"nothing that is known", "save this one as 8-bit RGB"),
+    ],
+)
+def test_a_query_that_is_something_else_has_its_own_remedy(kept, tmp_path, capsys, content, remedy):
+    (tmp_path / "bad.png").write_bytes(content)
+    status, _, errors = ask(capsys, kept, tmp_path / "bad.png", "visible")
+    assert status == 2 and errors.count("\n") == 1 and errors.rstrip().endswith(remedy)
+
+
 @pytest.fixture
 def spoilt(tmp_path, person):
     """``spoilt(kind)``: a path that is no usable picture."""
@@ -162,6 +224,8 @@ def test_a_persons_own_picture_is_not_one_of_the_release(kept, spoilt, capsys, k
         (["--figure", "list.gif"], "PNG file"),
         (["--html", "none/list.html"], "none: no such folder"),
         (["--html", "list.png"], "HTML file"),
+        (["--html", "person.png/list.html"], "lies below"),
+        (["--figure", "folder.png"], "is a folder"),
         (["--figur", "list.png"], "did you mean '--figure'?"),
     ],
 )
@@ -169,6 +233,7 @@ def test_arguments_are_checked_before_the_network_is_opened(
     kept, person, tmp_path, capsys, monkeypatch, options, told
 ):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
     monkeypatch.setattr(Searcher, "embed", lambda *_: pytest.fail("the network was opened"))
     status, _, errors = ask(capsys, kept, person[0], "infrared", *options)
     assert status == 2 and told in errors and errors.count("\n") == 1
@@ -234,6 +299,8 @@ def test_an_index_is_refused_before_anything_is_embedded(config, weights, tmp_pa
         build_index(config, tmp_path / "none.safetensors", here)
     with pytest.raises(ConfigError, match="is no index"):
         build_index(config, weights(), full)
+    with pytest.raises(ConfigError, match="lies below .*letter.txt, which is a file"):
+        build_index(config, weights(), full / "letter.txt" / "new" / "index")
     assert not here.exists() and (full / "letter.txt").is_file()
 
 
