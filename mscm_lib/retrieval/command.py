@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mscm_lib.errors import ConfigError, DataError
@@ -114,8 +115,11 @@ def _lines() -> Iterator[str]:
             return
         path = line.removeprefix("\ufeff").rstrip("\r\n")
         bare = re.sub(r"""^(["'])(.+)\1$""", r"\2", path.strip())
-        if bare:
-            yield path if located(path).exists() else bare
+        if not bare:
+            continue
+        with suppress(ConfigError):  # a name that the system bars: who answers for it says so
+            path = path if located(path).exists() else bare
+        yield path
 
 
 def _show(name: str, matches: Sequence[Match]) -> None:
