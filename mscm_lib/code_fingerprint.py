@@ -5,8 +5,8 @@ the library, and a notebook's code, each with the digest of its program alone: c
 layout, prose and outputs do not count. It holds what is imported, directly or not: of a package the
 modules whose names are taken from it, of the metric losses the one that a run uses. Parameters count
 by their values, which stand in the plan, so what reads them is left out, and so is what only words
-errors and writes files. Plotting (`mscm_lib.reports`) counts only where it is asked for: it draws
-results and does not make them.
+errors and writes files. The parts that a stage needs no result of are left out for it (``without``):
+what draws results, what reads a dataset's tree, what brings in a user's own parts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -24,12 +24,15 @@ from mscm_lib.own_parts import sources
 from mscm_lib.paths import project_root
 
 PACKAGE = "mscm_lib"
-DRAWING = f"{PACKAGE}.reports"
+DRAWING = (f"{PACKAGE}.reports",)
+"""What draws results and does not make them."""
 LOSSES = f"{PACKAGE}.losses"
 _NO_NUMBERS = ("config", "coercion", "settings", "errors", "files", "paths", "provenance",
                "code_fingerprint")  # fmt: skip
 _READS_PLANS = ("settings", "definition", "variants", "reading", "plan", "code", "notebook",
                 "prepare", "execute")  # fmt: skip
+_READS_TREES = ("listing", "listed", "mistaken", "recognise", "regdb_checks", "table_checks",
+                "table_rows")  # fmt: skip
 LEFT_OUT = (
     *(f"{PACKAGE}.{name}" for name in _NO_NUMBERS),
     *(f"{PACKAGE}.study.{name}" for name in _READS_PLANS),
@@ -38,20 +41,25 @@ OWN_PARTS = tuple(
     f"{PACKAGE}.{name}" for name in ("own_parts", "own_checks", "models.own", "losses.own")
 )
 """What brings in a user's parts, of which a run without any reads nothing."""
+TREES = (
+    f"{PACKAGE}.data.faults",
+    *(f"{PACKAGE}.data.layouts.{name}" for name in _READS_TREES),
+    f"{PACKAGE}.data.packed.decoding",
+)
+"""What reads a tree on disk into packed arrays, whose own digest counts for all that comes after."""
 Fingerprint = dict[str, str]
 """Digests by name of a module, a notebook or a file."""
 
 
 def of_modules(
-    modules: Iterable[str], loss: str | None = None, drawing: bool = False, own: bool = True
+    modules: Iterable[str], loss: str | None = None, without: Sequence[str] = DRAWING
 ) -> Fingerprint:
     """The library's modules that ``modules`` reach through their imports.
 
     Args:
         modules: dotted names.
         loss: the metric loss that counts; None: all count.
-        drawing: whether plotting counts.
-        own: whether what brings in a user's own parts counts.
+        without: modules and packages that do not count here.
 
     Raises:
         DataError: there is no such module.
@@ -59,8 +67,7 @@ def of_modules(
     start = [*modules]
     if loss in METRIC_LOSSES:
         start.append(f"{LOSSES}.{METRIC_LOSSES[loss]}")
-    left_out = (*LEFT_OUT, *(() if drawing else (DRAWING,)), *(() if own else OWN_PARTS))
-    passed_over = _dotted(left_out)
+    passed_over = _dotted((*LEFT_OUT, *without))
     seen, found = set[str](), Fingerprint()
     while start:
         name = start.pop()
@@ -79,7 +86,8 @@ def of_modules(
 def of_training(config: RunConfig) -> Fingerprint:
     """What a run's weights are made by, the user's own parts included."""
     own = of_own_parts(config)
-    return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss, own=bool(own)) | own
+    without = (*DRAWING, *TREES, *(() if own else OWN_PARTS))
+    return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss, without) | own
 
 
 def of_own_parts(config: RunConfig) -> Fingerprint:
@@ -88,7 +96,7 @@ def of_own_parts(config: RunConfig) -> Fingerprint:
 
 
 def of_notebook(
-    path: Path, loss: str | None = None, drawing: bool = False, own: bool = True
+    path: Path, loss: str | None = None, without: Sequence[str] = DRAWING
 ) -> Fingerprint:
     """A notebook's code, and the library's modules that it reaches; arguments as `of_modules`.
 
@@ -101,7 +109,7 @@ def of_notebook(
     except SyntaxError as error:
         raise DataError(f"{path}: a code cell is no Python ({error})") from error
     taken = {name for name in _imported(tree) if not f"{name}.".startswith(_dotted(LEFT_OUT))}
-    return {path.name: _digest(tree)} | of_modules(taken, loss, drawing, own)
+    return {path.name: _digest(tree)} | of_modules(taken, loss, without)
 
 
 def _parsed(path: Path) -> ast.Module:

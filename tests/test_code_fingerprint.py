@@ -56,7 +56,7 @@ def test_of_a_package_only_where_the_name_comes_from_counts(library):
 
 def test_drawing_counts_only_where_it_is_asked_for(library):
     assert "mscm_lib.reports.c" not in library()
-    assert {"mscm_lib.reports.c", "mscm_lib.d"} <= library(drawing=True).keys()
+    assert {"mscm_lib.reports.c", "mscm_lib.d"} <= library(without=()).keys()
 
 
 def test_what_a_package_does_when_it_is_imported_counts(library):
@@ -85,6 +85,16 @@ def test_a_training_goes_by_no_evaluation_option_drawing_or_generator():
             ("mscm_lib.reports", "mscm_lib.study", "mscm_lib.data.generated")
         )
         assert name not in ("mscm_lib.config", "mscm_lib.evaluation.rankings")
+
+
+def test_a_training_reads_packed_arrays_and_goes_by_no_reader_of_trees():
+    training = fingerprint.of_training(RunConfig())
+    packing = fingerprint.of_modules(["mscm_lib.data.packed.opened"])
+    assert {"mscm_lib.data.layouts.table_rows", "mscm_lib.data.packed.decoding"} <= packing.keys()
+    assert not set(fingerprint.TREES) & training.keys()
+    # what is searched, by which rule and in what, is no matter of trees
+    assert {"mscm_lib.data.base", "mscm_lib.data.layouts.sysu"} <= training.keys()
+    assert set(fingerprint.TREES) <= packing.keys()  # and every name is a module's
 
 
 def _notebook(path, code, prose, **cell):

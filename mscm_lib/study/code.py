@@ -17,13 +17,14 @@ from mscm_lib.paths import resolve
 from mscm_lib.study.settings import Study
 
 FOLDER, OWN = "build/code", "build/own"
-GENERATE = f"{FOLDER}/generate"
+GENERATE, PREPARE, WRITE = (f"{FOLDER}/{name}" for name in ("generate", "prepare", "write"))
 TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
 STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
+PACKED = (*fingerprint.DRAWING, *fingerprint.TREES)
+"""What does not count where packed arrays are read and numbers made."""
 _DRAW = ("figures", "rankings", "reports", "summary")
 _COMMANDS = {
     "prepare": "data.packed.opened",
-    "generate": "data.generated",
     "tables": "study.tables",
     "figures": "reports.figures",
     "rankings": "reports.searches",
@@ -50,7 +51,7 @@ def write_own_code(study: Study) -> None:
     for run in study.runs():
         config = study.config(run)
         if sources(config):
-            digests = fingerprint.of_notebook(notebook, config.metric_loss)
+            digests = fingerprint.of_notebook(notebook, config.metric_loss, PACKED)
             digests |= fingerprint.of_own_parts(config)
             _write(resolve(train_entry(config, study.name)), digests)
 
@@ -59,21 +60,26 @@ def write_code() -> None:
     """Write every stage's file, and one for each notebook's executed copy, whose prose counts."""
     notebooks = resolve("notebooks")
     files = {
-        entry: fingerprint.of_modules([f"{fingerprint.PACKAGE}.{module}"], drawing=entry in _DRAW)
+        entry: fingerprint.of_modules(
+            [f"{fingerprint.PACKAGE}.{module}"],
+            without=() if entry in _DRAW else fingerprint.DRAWING,
+        )
         for entry, module in _COMMANDS.items()
     }
+    for entry, module in (("generate", "data.generated"), ("write", "data.packed.writing")):
+        files[entry] = fingerprint.of_modules([f"{fingerprint.PACKAGE}.{module}"], without=PACKED)
     for stem in (EVALUATE, REFERENCE):
-        files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb")
+        files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb", without=PACKED)
     for loss in (*METRIC_LOSSES, "none"):
         files[f"train/{loss}"] = fingerprint.of_notebook(
-            notebooks / f"{TRAIN}.ipynb", loss, own=False
+            notebooks / f"{TRAIN}.ipynb", loss, (*PACKED, *fingerprint.OWN_PARTS)
         )
     prose = {path.stem: fingerprint.of_prose(path) for path in notebooks.glob("[0-9]*.ipynb")}
     for stem, digest in prose.items():
         path = notebooks / f"{stem}.ipynb"
         # a stage's notebook is not executed again for its copy; the guide reads all the others
-        code = {} if stem in STAGES.values() else fingerprint.of_notebook(path, drawing=True)
-        read = prose if f"{fingerprint.DRAWING}.guide" in code else {stem: digest}
+        code = {} if stem in STAGES.values() else fingerprint.of_notebook(path, without=())
+        read = prose if f"{fingerprint.PACKAGE}.reports.guide" in code else {stem: digest}
         files[f"told/{stem}"] = code | {f"{name} (prose)": text for name, text in read.items()}
     shutil.rmtree(resolve(FOLDER), ignore_errors=True)
     for entry, digests in files.items():

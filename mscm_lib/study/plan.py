@@ -2,7 +2,7 @@
 
 - ``plan/<run>/train.yaml``, ``evaluate.yaml``: what training reads, and what evaluation alone reads
 - ``plan/data/<dataset>.yaml``, ``plan/reference/<dataset>.yaml``, ``plan/studies/<study>.yaml``
-- ``runs.json``: an index for ``dvc.yaml``: run → dataset and code; dataset → source; study → runs
+- ``runs.json``: an index for ``dvc.yaml``: run → dataset and code; dataset → source and code; study → runs
 - ``studies/<study>/dvc.yaml``: the study's tables, figures, page of searches, executed notebooks and
   summary, with the runs that they need
 
@@ -23,7 +23,7 @@ from mscm_lib.config import WATCHING, RunConfig
 from mscm_lib.errors import ConfigError
 from mscm_lib.files import write_text
 from mscm_lib.paths import from_root, resolve
-from mscm_lib.study.code import FOLDER, GENERATE, OWN, train_entry
+from mscm_lib.study.code import FOLDER, GENERATE, OWN, PREPARE, WRITE, train_entry
 from mscm_lib.study.copies import (
     QUICK,
     copy_path,
@@ -101,10 +101,7 @@ def compiled() -> dict[str, str]:
         if study.name == QUICK:
             files["book/dvc.yaml"] = _yaml({"stages": _reports(study, of_no_study(), "..")})
     index = {
-        "data": {
-            key: {"source": home.data[key].source or GENERATE}
-            for key, home in sorted(homes.items())
-        },
+        "data": {key: _made_of(home.data[key].source) for key, home in sorted(homes.items())},
         "runs": {
             name: {"data": run.dataset, "code": train_entry(config, place), **_watching(config)}
             for name, (place, run, config) in sorted(runs.items())
@@ -168,6 +165,11 @@ def _reference(study: Study, dataset: str) -> dict[str, Any]:
     config = study.config(run)
     several = {"trials": list(study.trials), "seeds": list(seeds)}
     return config.training() | config.evaluation() | several
+
+
+def _made_of(tree: str) -> dict[str, str]:
+    """What packed arrays come from: a tree and what reads it, or what draws people."""
+    return {"source": tree, "code": PREPARE} if tree else {"source": GENERATE, "code": WRITE}
 
 
 def _watching(config: RunConfig) -> dict[str, Any]:
