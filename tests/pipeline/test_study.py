@@ -236,6 +236,14 @@ def _a_plot_is_drawn(study):
     assert all(name == "figures" or name.startswith("report-") for name in changed)
 
 
+def _a_reader_of_trees_makes_nothing_drawn_again(study):
+    path = study / "mscm_lib/data/layouts/table_rows.py"
+    before = _would_run(study)
+    path.write_text(path.read_text() + "\nREMARK = 1\n")
+    pages = _would_run(study) - before
+    assert all(name.startswith("report-") for name in pages)  # those that read trees themselves
+
+
 def _a_loss_retrains_those_who_use_it(study):
     path = study / "mscm_lib/losses/quadruple_center.py"
     path.write_text(path.read_text() + "\nREMARK = 1\n")
@@ -257,4 +265,5 @@ def test_the_life_of_a_study(study):
         _a_seed_more_is_its_run(study)
         _a_part_of_ones_own_counts_where_it_is_used(study)
         _a_plot_is_drawn(study)
+        _a_reader_of_trees_makes_nothing_drawn_again(study)
         _a_loss_retrains_those_who_use_it(study)
