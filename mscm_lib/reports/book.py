@@ -25,7 +25,8 @@ from mscm_lib.reports.findings import findings
 from mscm_lib.reports.readme import chapters
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
-PAGES = ("own_data", "changes")  # of book/, beside the front page
+PROTOCOL = "PROTOCOL"
+PAGES = ("own_data", "changes", PROTOCOL)  # of book/, beside the front page, and the repository's
 _LINK = re.compile(r"\]\(((?:[\w./-]+/)?(\d\d_\w+)\.ipynb)")
 
 
@@ -59,7 +60,9 @@ def build_book(folder: Path | str = "build/book") -> Path:
     for path in pages:
         write_text(path, leading(nbformat.writes(page(path)) + "\n", path.parent, source))
     front = (source / "index.md").read_text(encoding="utf-8")
-    front = front.replace("<!-- findings -->", findings())
+    said = resolve("README.md").read_text(encoding="utf-8").partition("## What was found\n")[2]
+    front = front.replace("<!-- found -->", said.partition("<!-- findings -->")[0] + findings())
+    shutil.copy(resolve(f"{PROTOCOL}.md"), source)
     names = [path.relative_to(source).with_suffix("").as_posix() for path in pages]
     front = front.replace("<!-- chapters -->", contents(names))
     write_text(source / "index.md", leading(front, source, source))

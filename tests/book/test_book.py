@@ -81,6 +81,13 @@ def test_every_notebook_has_a_page_and_a_place(site):
         assert f'href="results/{name}/README.html"' in front
 
 
+def test_the_front_page_says_in_words_what_the_readme_says(site):
+    front = (site / "index.html").read_text()
+    words = re.findall(r"^- \*\*(.+?)\*\*", resolve("README.md").read_text(), re.MULTILINE)
+    assert words[0] == "The whole" and all(f"<strong>{part}</strong>" in front for part in words)
+    assert 'href="PROTOCOL.html"' in front
+
+
 def test_links_lead_somewhere(site):
     for page in _pages(site):
         text = page.read_text()
