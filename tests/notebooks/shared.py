@@ -19,7 +19,7 @@ from papermill.parameterize import parameterize_notebook
 from mscm_lib.paths import project_root
 
 ROOT = project_root()
-FOLDERS = {"root": ".", "notebooks": "notebooks"}
+FOLDERS = {"root": ".", "notebooks": "notebooks"}  # where the pipeline and where Jupyter start them
 
 
 @cache
@@ -45,17 +45,17 @@ class ExecutedNotebooks:
         folder.mkdir(exist_ok=True)
         self._kernel = None
 
-    def path(self, stem, place="root"):
+    def path(self, stem, place="notebooks"):
         path = self.folder / f"{stem}--{place}.ipynb"
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
                 nbformat.write(self.run(stem, tiny_parameters().get(stem, {}), place), path)
         return path
 
-    def get(self, stem, place="root"):
+    def get(self, stem, place="notebooks"):
         return nbformat.read(self.path(stem, place), as_version=4)
 
-    def run(self, stem, parameters, place="root"):
+    def run(self, stem, parameters, place="notebooks"):
         """The notebook after its execution, without the cell that cleared the kernel."""
         if self._kernel is None:
             self._kernel = KernelManager(kernel_name="python3")
