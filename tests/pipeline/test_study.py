@@ -82,7 +82,7 @@ def _would_run(root):
     """Names of the stages that the study would make again, with plan and digests up to date."""
     _run(root, "mscm", "plan")
     _run(root, "dvc", "repro", "strip")
-    said = _run(root, "dvc", "status", STUDY)
+    said = _run(root, "dvc", "status", "--with-deps", STUDY)
     stages = re.findall(r"^(\S+):$", said, re.MULTILINE)
     return {name.removeprefix(f"{STUDY}:") for name in stages}
 
