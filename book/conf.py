@@ -8,7 +8,11 @@ index.html from disk is enough.
 project = "MSCMNet, made again"
 html_title = project
 language = "en"
-extensions = ["myst_nb", "sphinx_design"]
+extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+add_module_names = False
+autodoc_typehints_format = "short"
+autodoc_member_order = "groupwise"
+napoleon_use_ivar = True  # a dataclass's attributes are told once
 exclude_patterns = ["**/.ipynb_checkpoints"]
 
 nb_execution_mode = "off"  # the copies that come here are executed

@@ -12,6 +12,7 @@ import re
 import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from mscm_lib.coercion import shown, typed
@@ -230,6 +231,10 @@ def _check(config: RunConfig) -> None:
                 f"{key} = {size!r}: expected a multiple of 16 (layer 3 is 16 times smaller than "
                 f"the image, and MIMB needs it whole); the nearest is {max(16, round(size / 16) * 16)}"
             )
+    if any(before >= after for before, after in pairwise((0, *config.milestones))):
+        raise ConfigError(
+            f"milestones = {[*config.milestones]}: expected epochs from 1 on, each after the last"
+        )
     if config.shots not in (1, 10):
         raise ConfigError(f"shots = {config.shots!r}: expected 1 (single-shot) or 10 (multi-shot)")
     if not re.fullmatch(r"auto|(cpu|cuda)(:[0-9]+)?", config.device):

@@ -74,6 +74,10 @@ def test_lists_handed_over_as_text_are_read():
         ({"selection": "best-validation"}, ["validation", "held-out"]),
         ({"selection": "best-test"}, ["validate_every"]),
         ({"milestones": 25}, ["milestones", "list"]),
+        ({"milestones": [0, 3]}, ["milestones = [0, 3]", "from 1 on"]),
+        ({"milestones": [-1]}, ["milestones = [-1]", "from 1 on"]),
+        ({"milestones": [3, 3]}, ["milestones = [3, 3]", "each after the last"]),
+        ({"milestones": [9, 3]}, ["milestones = [9, 3]", "each after the last"]),
         ({"dataset": 3}, ["dataset", "text"]),
     ],
 )

@@ -26,9 +26,9 @@ class TriDirectionalRankingLoss(nn.Module):
             + \tfrac{λ}{|V|} Σ_{i ∈ V} \tfrac1D Σ_c \operatorname{smooth}_{L1}(f_{ic} - g_{ic})
 
     over (A, B) = (V, I), (I, G), (G, V), with the weights w and the Euclidean distance d of
-    `WeightedRegularizedTripletLoss`; smooth_L1(x) is x²/2 up to |x| = 1 and |x| − ½ beyond. f and g
-    are the features of an image and of its gray twin. Rows that B has no positive or no negative
-    for do not count.
+    `WeightedRegularizedTripletLoss`; smooth_L1(x) is x²/2 within 1 of zero, and half less than
+    the size of x beyond. f and g are the features of an image and of its gray twin. Rows that B has
+    no positive or no negative for do not count.
 
     Source: Ye, Shen and Shao, "Visible-Infrared Person Re-Identification via Homogeneous Augmented
     Tri-Modal Learning" (HAT), TIFS 2021: gray images as a modality between the two, one network and

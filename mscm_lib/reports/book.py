@@ -25,8 +25,8 @@ from mscm_lib.reports.findings import findings
 from mscm_lib.reports.readme import chapters
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
-PROTOCOL = "PROTOCOL"
-PAGES = ("own_data", "changes", PROTOCOL)  # of book/, beside the front page, and the repository's
+PAGES = ("own_data", "changes", "api")  # of book/, beside the front page
+CARDS = ("PROTOCOL", "MODEL_CARD", "DATASET_CARD")  # of the repository
 _LINK = re.compile(r"\]\(((?:[\w./-]+/)?(\d\d_\w+)\.ipynb)")
 
 
@@ -62,10 +62,15 @@ def build_book(folder: Path | str = "build/book") -> Path:
     front = (source / "index.md").read_text(encoding="utf-8")
     said = resolve("README.md").read_text(encoding="utf-8").partition("## What was found\n")[2]
     front = front.replace("<!-- found -->", said.partition("<!-- findings -->")[0] + findings())
-    shutil.copy(resolve(f"{PROTOCOL}.md"), source)
     names = [path.relative_to(source).with_suffix("").as_posix() for path in pages]
     front = front.replace("<!-- chapters -->", contents(names))
     write_text(source / "index.md", leading(front, source, source))
+    shutil.copytree(resolve("results/diagrams"), source / "results/diagrams")
+    for card in CARDS:
+        told = (
+            resolve(f"{card}.md").read_text(encoding="utf-8").replace("(README.md)", "(index.md)")
+        )
+        write_text(source / f"{card}.md", leading(told, source, source))
     _sphinx(source, html, folder / "doctrees")
     return html / "index.html"
 
@@ -118,7 +123,7 @@ def contents(pages: list[str]) -> str:
     }
     known = {shown(path.stem).removesuffix(".ipynb") for path in all_notebooks()}
     listed["Studies"] = [f"{name.replace('_', '-')} <results/{name}/README>" for name in studies()]
-    listed["Working on it"] = [*PAGES]
+    listed["Working on it"] = [*PAGES, *CARDS]
     blocks = [_toctree(f":caption: {chapter}", lines) for chapter, lines in listed.items()]
     others = [f"{_of_study(name)} <{name}>" for name in pages if name not in known]
     if others:

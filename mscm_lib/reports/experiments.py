@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ _COMPARISON = [
 ]  # fmt: skip
 _JUDGED = ["p_holm", "p_equivalence", "detectable", "verdict"]
 _TURNED = {"better": "worse", "worse": "better"}
+_IN_COMMON = ("commit", "processor", "device", "threads", "system", "versions")
 _RUNS = ["dataset", "variant", "seed", "mean_ap", "rank1"]
 Metric = Literal["mAP", "R1"]
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
@@ -94,6 +95,7 @@ class Experiment:
         if records := [*self.provenance.values()]:
             facts["machine"] = "{device}, {threads} threads, {system}".format(**records[0])
             facts["commit"] = ", ".join(sorted({each["commit"][:12] for each in records}))
+            facts |= {"mixed": said} if (said := mixed(records)) else {}
         return "\n".join(f"- {name}: {text}" for name, text in facts.items())
 
     def rows(self, metric: Metric = "mAP", dataset: str = "") -> pd.DataFrame:
@@ -262,6 +264,15 @@ _COSTS = {
     "latency_ms_batch_1": "latency of one image, ms",
     "activations_MiB_per_sample": "activations, MiB a sample",
 }
+
+
+def mixed(records: Sequence[Mapping[str, Any]]) -> str:
+    """What the runs of one table should have in common and have not, in a sentence; "" if nothing."""
+    found = {key: sorted({str(each[key]) for each in records}) for key in _IN_COMMON}
+    told = [f"{key} ({'; '.join(values)})" for key, values in found.items() if len(values) > 1]
+    if not told:
+        return ""
+    return f"these runs differ in {', in '.join(told)}, and so may their figures by that alone"
 
 
 def span(row: Any, unit: str = "") -> str:

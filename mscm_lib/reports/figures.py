@@ -15,8 +15,7 @@ from mscm_lib.reports.experiment_figures import differences_figure
 from mscm_lib.reports.experiments import read_measured, read_table
 from mscm_lib.reports.style import use_style
 from mscm_lib.study.settings import Study
-
-FLOORS, CEILING = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA"), "oracle"
+from mscm_lib.study.variants import CEILING, FLOORS
 
 
 def write_figures(name: str) -> None:

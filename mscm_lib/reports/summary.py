@@ -15,7 +15,7 @@ import pandas as pd
 from mscm_lib.files import write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.executed import title
-from mscm_lib.reports.experiments import read_measured
+from mscm_lib.reports.experiments import mixed, read_measured
 from mscm_lib.reports.findings import found, gate, markdown_table
 from mscm_lib.study.code import FOLDER, OWN, write_code, write_own_code
 from mscm_lib.study.copies import copies_beside, copy_path, own_files
@@ -80,7 +80,10 @@ def provenance(records: Mapping[str, Any]) -> str:
     head = ["run", *(key.replace("_", " ") for key in _SHOWN)]
     one = next(iter(records.values()))
     versions = ", ".join(f"{name} {number}" for name, number in one["versions"].items())
-    return f"{markdown_table(head, rows)}\n{one['processor']}, {one['system']}; {versions}."
+    made = f"{one['processor']}, {one['system']}; {versions}."
+    if said := mixed([*records.values()]):
+        made = f"**Mixed**: {said}."
+    return f"{markdown_table(head, rows)}\n{made}"
 
 
 def parameters(records: Mapping[str, Any]) -> str:

@@ -41,6 +41,13 @@ def plain_text(where: str, value: Any) -> str:
     return value
 
 
+def heading(where: str, value: Any) -> str:
+    """``value`` where it is text for a heading or a table's cell in Markdown."""
+    if len(plain_text(where, value).splitlines()) > 1 or "|" in value:
+        raise ConfigError(f"{where} = {value!r}: expected one line of text, without '|'")
+    return str(value)
+
+
 def safe_name(where: str, value: Any) -> str:
     """``value`` where it may name a folder, a stage and a part of DVC's overrides."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):

@@ -24,6 +24,7 @@ from mscm_lib.paths import from_root, resolve
 from mscm_lib.study.definition import DataDefinition, read_definitions
 from mscm_lib.study.reading import (
     check_keys,
+    heading,
     mapping,
     plain_text,
     read_yaml,
@@ -164,7 +165,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
     parameters = {name: beside(own, path.parent) for name, own in parameters.items()}
     study = Study(
         safe_name(f"{where}: the folder", path.parent.name),
-        plain_text(f"{where}: title", values["title"]),
+        heading(f"{where}: title", values["title"]),
         read_definitions(where, values["data"], values.get("datasets")),
         tuple(labels),
         labels,

@@ -10,8 +10,10 @@ from typing import Any
 from mscm_lib.config import check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.paths import resolve
-from mscm_lib.study.reading import mapping, plain_text, read_yaml, safe_name
+from mscm_lib.study.reading import heading, mapping, read_yaml, safe_name
 
+FLOORS, CEILING = ("chance", "colour histogram", "untrained", "HOG", "HOG + LDA"), "oracle"
+"""Rankings that need no training; they stand in every table beside the variants."""
 # what a run is called and reads: its study says it elsewhere
 _NAMED_ELSEWHERE = ("dataset", "data_folder", "trial", "seed", "variant", "height", "width")
 
@@ -25,7 +27,8 @@ def read_variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, di
     """Labels, and the parameters of those variants that the study itself defines.
 
     Raises:
-        ConfigError: a variant is unknown, or has a second meaning.
+        ConfigError: a variant is unknown, has a second meaning, or is called as another row of the
+            tables is.
     """
     labels: dict[str, str] = {}
     own: dict[str, dict[str, Any]] = {}
@@ -33,9 +36,10 @@ def read_variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, di
     for name, value in mapping(f"{where}: variants", values, empty=False).items():
         place = f"{where}: variants.{safe_name(f'{where}: variants', name)}"
         parameters = {} if isinstance(value, str) else dict(mapping(place, value))
-        labels[name] = plain_text(
+        labels[name] = heading(
             f"{place}: label", value if not parameters else parameters.pop("label", name)
         )
+        _check_apart(place, name, labels)
         if not parameters:
             check_known(f"variant in {where}", name, known)
             continue
@@ -48,6 +52,17 @@ def read_variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, di
     return labels, own
 
 
+def _check_apart(place: str, name: str, labels: Mapping[str, str]) -> None:
+    """Rows of a table and bars of a figure are told apart by their names."""
+    others = [label for other, label in labels.items() if other != name]
+    if taken := {name, labels[name]}.intersection((*FLOORS, CEILING)) or {
+        labels[name]
+    }.intersection(others):
+        raise ConfigError(
+            f"{place}: {min(taken)!r} is another row's name in the tables; take another name or label"
+        )
+
+
 def read_contrasts(
     where: str, values: Any, variants: Mapping[str, str]
 ) -> dict[str, dict[str, float]]:
@@ -57,7 +72,7 @@ def read_contrasts(
         ConfigError: a variant is not among ``variants``, or weights are none of a contrast.
     """
     for name, weights in mapping(where, values).items():
-        place = f"{where}.{plain_text(f'{where}: name', name)}"
+        place = f"{where}.{heading(f'{where}: name', name)}"
         for variant, weight in mapping(place, weights, empty=False).items():
             check_known(f"variant in {place}", variant, variants)
             if type(weight) not in (int, float) or not isfinite(weight) or not weight:

@@ -7,11 +7,14 @@ import shutil
 import pytest
 import yaml
 
-from mscm_lib.paths import resolve
-from mscm_lib.reports.summary import changed
+from mscm_lib.files import read_json
+from mscm_lib.paths import project_root, resolve
+from mscm_lib.reports.experiments import mixed
+from mscm_lib.reports.summary import changed, provenance
 from mscm_lib.study.code import write_code, write_own_code
 from mscm_lib.study.settings import load_study
 
+RECORDS = [*project_root().glob("results/*/tables/provenance.json")]
 STUDY = load_study("way_around")
 OWN = "build/own/way_around/lab-w0-mimb-around"
 
@@ -48,3 +51,20 @@ def test_an_edited_part_is_named(locked):
 def test_runs_that_the_lock_does_not_name_are_not_vouched_for(locked):
     resolve("dvc.lock").write_text("stages: {}\n")
     assert changed(STUDY) == ["dvc.lock"]
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parts[-3])
+def test_no_committed_table_mixes_commits_or_machines(path):
+    assert not mixed([*read_json(path).values()])
+
+
+@pytest.mark.parametrize(
+    "key, other",
+    [("processor", "Intel Xeon"), ("commit", "f" * 40), ("versions", {"torch": "2.0"})],
+)
+def test_a_table_that_mixes_them_says_so(key, other):
+    records = read_json(RECORDS[0])
+    assert "Mixed" not in provenance(records)
+    records[max(records)][key] = other
+    told = provenance(records)
+    assert f"**Mixed**: these runs differ in {key} (" in told and str(other) in told
