@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from mscm_lib.config import RunConfig
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.own_parts import KEYS, is_own
-from mscm_lib.paths import resolve
+from mscm_lib.paths import alike, resolve
 from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.settings import Study
 
@@ -94,7 +94,8 @@ def _table(study: Study, definition: DataDefinition) -> Iterator[str]:
 
     key, source = definition.key, resolve(definition.source)
     if not source.exists():
-        yield f"  {key}: not read, since there is no folder {definition.source} yet"
+        place = f"{definition.source} yet{alike(source)}"
+        yield f"  {key}: not read, since there is no folder {place}"
         return
     findings = Findings()
     dataset = read_tree("table", source, findings, definition.settings)
