@@ -135,6 +135,24 @@ def closed(monkeypatch, path):
     monkeypatch.setattr(io, "open", opened)
 
 
+@pytest.mark.parametrize("path", ["cam1/0004/0003.jpg", "cam2/0005"])
+def test_a_link_into_a_closed_folder_asks_for_permission(tree, monkeypatch, path):
+    root = tree("sysu")
+    really = Path.exists
+
+    def exists(self, **more):
+        if "closed" in self.parts:
+            raise PermissionError(13, "Permission denied", str(self))
+        return really(self, **more)
+
+    (root / path).rename(root.parent / "moved")
+    (root / path).symlink_to("/closed/away")
+    monkeypatch.setattr(Path, "exists", exists)
+    (found,) = [f for f in findings("sysu", root) if f.path == path and f.severity == "error"]
+    assert found.message == "cannot be read (Permission denied)"
+    assert found.remedy == "give yourself permission to read it"
+
+
 CLOSED = {
     "cam1/0004/0003.jpg": "sysu",
     "Visible/3/v_0.bmp": "regdb",

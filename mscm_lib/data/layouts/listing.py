@@ -101,7 +101,10 @@ def _scan_folder(
             shown = os.fsencode(path).decode("utf-8", "backslashreplace")
             findings.error(shown, "its name is not UTF-8, so it is left out", "rename it")
             continue
-        _scan_entry(tree, entry, path, outside, above, findings)
+        try:
+            _scan_entry(tree, entry, path, outside, above, findings)
+        except PermissionError as error:  # of what a link points to
+            findings.error(path, f"cannot be read ({error.strerror})", PERMIT)
 
 
 def _scan_entry(
