@@ -14,6 +14,7 @@ from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import absent, existing, located, resolve
 
+LONGEST = 18  # digits of a whole number that 64 bits hold for certain
 Checked = TypeVar("Checked")
 Add = Callable[..., "Parser"]
 """Adds a command by its name, the function that runs it, a line of help, and what follows that."""
@@ -62,9 +63,12 @@ def whole(least: int) -> Callable[[str], int]:
     """A reader of whole numbers from ``least`` on."""
 
     def read(text: str) -> int:
-        if text.isdecimal() and int(text) >= least:
+        if text.isdecimal() and len(text) <= LONGEST and int(text) >= least:
             return int(text)
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, {least} or more")
+        short = f"{text[:40]!r}: expected a whole number, {least} or more"
+        raise argparse.ArgumentTypeError(
+            short + f", of up to {LONGEST} digits" * (len(text) > LONGEST)
+        )
 
     return read
 

@@ -32,7 +32,7 @@ _NO_NUMBERS = ("config", "coercion", "settings", "errors", "files", "paths", "pr
 _READS_PLANS = ("settings", "definition", "variants", "reading", "plan", "code", "notebook",
                 "prepare", "execute")  # fmt: skip
 _READS_TREES = ("listing", "listed", "mistaken", "recognise", "regdb_checks", "table_checks",
-                "table_rows")  # fmt: skip
+                "table_rows", "table_text")  # fmt: skip
 LEFT_OUT = (
     *(f"{PACKAGE}.{name}" for name in _NO_NUMBERS),
     *(f"{PACKAGE}.study.{name}" for name in _READS_PLANS),

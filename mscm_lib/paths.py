@@ -67,9 +67,22 @@ def absent(path: Path | str, kind: str = "file") -> str:
     places = _places(path)
     if place := _found(places):
         return f"{place}: is no {kind}"
+    found = next(filter(None, map(alike, places)), "")
     if len(places) == 1:
-        return f"{places[0]}: no such {kind}"
-    return f"{path}: no such {kind}; looked at {' and '.join(map(str, places))}"
+        return f"{places[0]}: no such {kind}{found}"
+    return f"{path}: no such {kind}{found}; looked at {' and '.join(map(str, places))}"
+
+
+def alike(path: Path) -> str:
+    """What to say of a path that is not there: what is, of a name that differs in blanks or case."""
+    above, names = path, list[str]()
+    while not names and above != above.parent:
+        above, name = above.parent, above.name
+        with suppress(OSError):
+            names = sorted(entry.name for entry in above.iterdir())
+    wanted = name.strip().casefold()
+    found = next((n for n in names if n != name and n.strip().casefold() == wanted), None)
+    return f"; {str(above / found)!r} is there: rename it, or give it so" if found else ""
 
 
 BARRED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)

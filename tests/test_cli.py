@@ -69,6 +69,13 @@ def test_a_misspelt_word_is_met_with_the_right_one(capsys, line, meant):
     assert f"did you mean {meant!r}?" in refused(capsys, line)
 
 
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 5000])
+@pytest.mark.parametrize("option", ["--identity", "--camera"])
+def test_a_number_beyond_64_bits_is_refused(capsys, option, number):
+    said = refused(capsys, f"search tests README.md visible {option} {number}")
+    assert "expected a whole number" in said and "of up to 18 digits" in said
+
+
 LONG = "x" * 300
 
 

@@ -81,6 +81,23 @@ def test_parameters_below_the_root_are_named_from_it(monkeypatch):
     assert resolve(given.values()["output"]).resolve() == (project_root() / "runs/x").resolve()
 
 
+@pytest.mark.parametrize(
+    ("there", "given", "said"),
+    [
+        ("SYSU", "SYSU ", "SYSU"),
+        ("SYSU ", "SYSU", "SYSU "),
+        ("sets /SYSU", "sets/SYSU", "sets "),
+        ("RegDB", "regdb/idx", "RegDB"),
+    ],
+)
+def test_a_name_that_differs_in_blanks_or_case_alone_is_shown(place, there, given, said):
+    (place / there).mkdir(parents=True)
+    with pytest.raises(ConfigError, match=re.escape(f"; {str(place / said)!r} is there: rename")):
+        existing(given, "folder")
+    with pytest.raises(ConfigError, match="no such folder; looked at"):
+        existing("elsewhere", "folder")
+
+
 @pytest.mark.parametrize("look", [existing, located, lambda path: existing(path, "folder")])
 def test_a_name_that_is_too_long_is_said(place, look):
     with pytest.raises(ConfigError, match=r"^x+…: is too long a name \(.*\); give a shorter"):

@@ -82,6 +82,11 @@ def _export(options: argparse.Namespace) -> None:
         raise ConfigError(f"{absent(options.weights)}; nor is it a finished run (no {weights})")
     check_place(options.out)
     from mscm_lib.models.export import export_halves
+    from mscm_lib.models.given import SAFETENSORS, check_kind
+
+    check_kind(weights)
+    if weights.suffix != SAFETENSORS:
+        raise ConfigError(f"{weights}: no model.safetensors, which is what a finished run has")
 
     for path in export_halves(weights, options.out, options.format, options.feature):
         print(f"{path}: images (B, 3, H, W) -> {options.feature} features (B, C)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,7 @@ import pandas as pd
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.datasets import read_tree
 from mscm_lib.data.faults import SEVERITIES, Finding, Findings, Uses
-from mscm_lib.data.layouts.listing import scan
+from mscm_lib.data.layouts.listing import Tree, scan
 from mscm_lib.data.layouts.recognise import OWN, TITLES, emulated_scale
 from mscm_lib.data.layouts.table_protocol import TableProtocol
 from mscm_lib.data.packed.arrays import PackedImages
@@ -29,6 +29,7 @@ _SHOWN = 8  # findings of one kind that the rendered text lists
 _WRAP = textwrap.TextWrapper(
     100, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
 )
+_REMOVE = "remove it, unless the release has it"
 _BLOCK = 256  # images looked at between two steps of the progress bar
 
 
@@ -86,17 +87,17 @@ class Diagnosis:
         return "\n".join(lines)
 
     def _finding_lines(self) -> Iterator[str]:
-        shown: Counter[tuple[str, str]] = Counter()
-        kinds = Counter((finding.severity, finding.remedy) for finding in self.findings)
+        shown: Counter[tuple[str, ...]] = Counter()
+        kinds = Counter(finding.kind for finding in self.findings)
         for finding in self.findings:
-            kind = (finding.severity, finding.remedy)
+            kind = finding.kind
             shown[kind] += 1
             if shown[kind] <= _SHOWN:
                 text = f"{finding.severity.upper():8}{finding.path}: {finding.message}"
                 yield from _WRAP.wrap(text)
                 yield f"        -> {finding.remedy}"
             elif shown[kind] == _SHOWN + 1:
-                yield f"        and {kinds[kind] - _SHOWN} more with the same remedy"
+                yield f"        and {kinds[kind] - _SHOWN} more like this"
         if self.findings:
             yield ""
 
@@ -166,7 +167,9 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
     infrared = dict(zip(dataset.images.paths, dataset.images.infrared.tolist(), strict=True))
     paths: Sequence[str] = dataset.images.paths  # what lies beside one's own table is no concern
     if dataset.name in TITLES:
-        paths = scan(dataset.root, Findings()).images
+        tree = scan(dataset.root, Findings())
+        paths = tree.images
+        _report_copies(tree, infrared, findings)
 
     def look(path: str) -> Finding | None:
         try:
@@ -192,6 +195,15 @@ def _look_into_files(dataset: ReidDataset, decode: bool, progress: bool, finding
             findings.found += filter(None, pool.map(look, block))
             bar.update(len(block))
     return len(paths)
+
+
+def _report_copies(tree: Tree, counted: Container[str], findings: Findings) -> None:
+    for path, name in tree.copies.items():
+        told = f"is a copy of {name!r} by its name, and "
+        if path in counted:
+            findings.error(path, f"{told}counts as one more picture", _REMOVE)
+        else:
+            findings.warning(path, f"{told}is left out", _REMOVE)
 
 
 def _shown_otherwise(path: str, has: str, as_shown: bool) -> Finding:

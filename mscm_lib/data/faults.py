@@ -6,6 +6,7 @@ and raises once at the end, so the doctor shows every problem in the same words 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -15,6 +16,7 @@ from mscm_lib.errors import DataError
 Severity = Literal["fatal", "error", "warning"]
 SEVERITIES: tuple[Severity, ...] = ("fatal", "error", "warning")
 NAMED = 8  # problems of one kind that get a finding each; more of them get one together
+_OWN = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*")  # what a message quotes or counts
 Part = tuple[str, tuple[object, ...]]
 Uses = Mapping[str, Collection[object]]
 """By "draw" and "trial": the gallery draws and splits that studies use; a missing key: all."""
@@ -42,6 +44,11 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}; {self.remedy}"
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What findings of one kind share: all that is said but names and numbers."""
+        return self.severity, _OWN.sub("", self.message), self.remedy
 
     def weighed(self, uses: Uses) -> Finding:
         """Itself, or a warning where it keeps nothing from being used that is in ``uses``."""
@@ -87,13 +94,16 @@ class Findings:
         remedy: str,
         only: Part | None = None,
     ) -> None:
-        """Add problems (path, message) of one kind: each of a few, or all of many as one."""
-        if len(problems) <= NAMED:
-            self.found += [Finding(severity, path, text, remedy, only) for path, text in problems]
-        else:
-            path, text = problems[0]
-            more = f"{text} (and {len(problems) - 1:,} more like this)"
-            self.found.append(Finding(severity, path, more, remedy, only))
+        """Add problems (path, message) of one remedy: each of a few of a kind, or all of many as one."""
+        kinds: dict[tuple[str, ...], list[Finding]] = {}
+        for path, text in problems:
+            found = Finding(severity, path, text, remedy, only)
+            kinds.setdefault(found.kind, []).append(found)
+        for found_alike in kinds.values():
+            if (count := len(found_alike)) > NAMED:
+                more = f"{found_alike[0].message} (and {count - 1:,} more like this)"
+                found_alike = [replace(found_alike[0], message=more)]
+            self.found += found_alike
 
     def warning(self, path: str, message: str, remedy: str) -> None:
         """Add something unusual."""
@@ -107,7 +117,7 @@ class Findings:
         """
         fatal = [finding for finding in self.found if finding.severity == "fatal"]
         if fatal:
-            more = f" ({len(fatal) - 1} more problems of this kind)" if len(fatal) > 1 else ""
+            more = f" (and {len(fatal) - 1} more that are fatal)" if len(fatal) > 1 else ""
             raise DataError(
                 f"{root}: cannot be read as {name}. {fatal[0]}{more}. "
                 f'Run the doctor to see everything at once: mscm doctor {name} "{root}"'

@@ -23,6 +23,7 @@ from mscm_lib.config import ALB_SOURCES
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import file_digest
 from mscm_lib.models.checkpoints import check_finite, read_checkpoint, unwrapped
+from mscm_lib.models.given import check_kind, unnested
 from mscm_lib.models.network import MSCMNet
 from mscm_lib.models.pretrained import Initialisation
 from mscm_lib.paths import absent, located
@@ -69,7 +70,8 @@ def load_released(
     """The authors' network with the authors' weights, in evaluation mode.
 
     Args:
-        checkpoint: the released file, what it holds (a dict with the key "net"), or the state dict.
+        checkpoint: the released file, what it holds (a dict with the key "net", or another one that
+            tensors lie under), or the state dict.
         height: image rows; 0 takes the 2:1 image that the checkpoint's ALB tokens were made for.
         width: image columns; 0 as for ``height``.
         head_dim: positions that one attention head sees; not recorded in the release, which has 9
@@ -81,8 +83,8 @@ def load_released(
         SYSU-MM01, 206 RegDB, 713 LLCM). ``initialisation.used`` and ``.dropped`` list the names.
 
     Raises:
-        CheckpointError: the file is damaged or holds more than tensors and numbers, or a tensor
-            that takes part is absent, misshaped or not finite.
+        CheckpointError: the file may not be read, is damaged or holds more than tensors and
+            numbers, or a tensor that takes part is absent, misshaped or not finite.
         ConfigError: the image size does not fit the checkpoint's ALB tokens.
     """
     where, digest = "released checkpoint", ""
@@ -90,12 +92,13 @@ def load_released(
         path = located(checkpoint)
         if not path.exists():
             raise CheckpointError(f"{absent(checkpoint)}; expected the authors' checkpoint")
+        check_kind(path)
         where, digest = str(path), file_digest(path) if path.is_file() else ""
         checkpoint = read_released(path)
     state = checkpoint.get("net", checkpoint)
     if not isinstance(state, Mapping):
         raise CheckpointError(f"{where}: 'net' is {type(state).__name__}, expected a state dict")
-    state = unwrapped(state, where, log)
+    state = unwrapped(unnested(state, where, log), where, log)
     identities = _length(state, ("classifier.weight",), where)
     positions = _length(state, _TOKEN_NORMS, where)
     height, width = _image_size(positions, height, width)

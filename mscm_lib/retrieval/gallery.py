@@ -154,7 +154,7 @@ class GalleryIndex:
             table = ImageTable.from_rows(
                 [(p, int(i), int(c), seen in yes) for p, i, c, seen in rows]
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, OverflowError) as error:
             raise DataError(f"{folder}: missing or damaged ({error}); {AGAIN}") from error
         if features.shape != shape or features.dtype != np.float32 or len(table) != shape[0]:
             raise DataError(

@@ -12,7 +12,7 @@ from mscm_lib.config import LICENSED, RunConfig, check_known
 from mscm_lib.data.doctor import diagnose
 from mscm_lib.errors import DataError, StorageError
 from mscm_lib.files import write_text
-from mscm_lib.paths import project_root, resolve
+from mscm_lib.paths import alike, project_root, resolve
 from mscm_lib.study.repository import ensure_dvc
 from mscm_lib.study.settings import Study, load_study, passing_over, study_names
 
@@ -92,7 +92,7 @@ def check_sources(study: Study) -> None:
             raise DataError(
                 f"{source}: not in the workspace; fetch it with: dvc checkout {pointer}"
             )
-        said = f"{source}: no such folder; the study {study.name!r}"
+        said = f"{source}: no such folder{alike(source)}; the study {study.name!r}"
         if definition.reader == "table":
             raise DataError(f"{said} reads a CSV of images there")
         raise DataError(

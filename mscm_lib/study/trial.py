@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from mscm_lib.config import RunConfig
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.own_parts import KEYS, is_own
-from mscm_lib.paths import resolve
+from mscm_lib.paths import alike, resolve
 from mscm_lib.study.definition import DataDefinition
 from mscm_lib.study.settings import Study
 
@@ -23,6 +23,7 @@ def tried(study: Study) -> Iterator[str]:
         study that has none of these.
 
     Raises:
+        CheckpointError: weights are in a file that no backbone can take.
         ConfigError: weights or a backbone are not there, a part breaks a rule of
             `mscm_lib.own_parts`, or the images cannot fill a batch.
         DataError: a CSV cannot be used; the first problem is named, and the command that shows all.
@@ -39,13 +40,18 @@ def tried(study: Study) -> Iterator[str]:
 
 
 def _check_networks(runs: Sequence[RunConfig]) -> None:
-    """Refuse weights that are in no file here, and backbones that timm does not have."""
+    """Refuse weights that are in no file here or none of a backbone, and backbones unknown to timm."""
     for weights in dict.fromkeys(config.weights for config in runs):
-        if weights not in ("none", "imagenet") and not resolve(weights).is_file():
+        if weights in ("none", "imagenet"):
+            continue
+        if not resolve(weights).is_file():
             raise ConfigError(
                 f"weights = {weights!r}: no file at {resolve(weights)}; expected 'none', 'imagenet' "
                 "or the path of a state dict of the backbone"
             )
+        from mscm_lib.models.given import check_state_dict
+
+        check_state_dict(resolve(weights))
     backbones = dict.fromkeys(config.backbone for config in runs)
     for name in (name for name in backbones if name.startswith("timm:")):
         import torch
@@ -88,7 +94,8 @@ def _table(study: Study, definition: DataDefinition) -> Iterator[str]:
 
     key, source = definition.key, resolve(definition.source)
     if not source.exists():
-        yield f"  {key}: not read, since there is no folder {definition.source} yet"
+        place = f"{definition.source} yet{alike(source)}"
+        yield f"  {key}: not read, since there is no folder {place}"
         return
     findings = Findings()
     dataset = read_tree("table", source, findings, definition.settings)

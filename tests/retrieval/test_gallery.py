@@ -124,6 +124,11 @@ def test_a_damaged_index_names_its_file(tmp_path):
     (fresh() / "images.csv").write_text("path\n")
     with pytest.raises(DataError, match="missing or damaged"):
         GalleryIndex.open(folder)
+    images = (fresh() / "images.csv").read_text().splitlines()
+    images[1] = images[1].replace(",", f",{10**20}", 1)  # an identity beyond 64 bits
+    (folder / "images.csv").write_text("\n".join(images))
+    with pytest.raises(DataError, match="missing or damaged"):
+        GalleryIndex.open(folder)
     (fresh() / "graph.faiss").write_bytes(b"no graph")
     with pytest.raises(DataError, match=r"graph\.faiss"):
         GalleryIndex.open(folder)

@@ -179,6 +179,13 @@ def test_only_licensed_datasets_are_entered(project, tree):
         entry.enter("sysu-mm01", tree)
 
 
+@pytest.mark.parametrize("name", ["llcm ", "LLCM"])
+def test_a_source_of_another_spelling_is_shown(project, name):
+    (project / "data/raw" / name).mkdir(parents=True)
+    with pytest.raises(DataError, match=f"no such folder; '.*data/raw/{name}' is there: rename it"):
+        entry.check_sources(load_study("llcm"))
+
+
 def test_a_study_without_its_data_does_not_start(project):
     study = load_study("llcm")
     with pytest.raises(DataError, match=r"data/raw/llcm: no such folder.*mscm enter llcm"):

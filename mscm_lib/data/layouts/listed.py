@@ -15,7 +15,16 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mscm_lib.data.faults import Findings, Part, Severity
-from mscm_lib.data.layouts.listing import AGAIN, Tree, is_number, loosely, read_text
+from mscm_lib.data.layouts.listing import (
+    AGAIN,
+    IMAGE_SUFFIXES,
+    LONGEST,
+    Tree,
+    is_number,
+    loosely,
+    read_text,
+)
+from mscm_lib.data.layouts.mistaken import file_mistaken_for
 from mscm_lib.errors import DataError
 
 PartOf = Callable[[str], Part]
@@ -122,7 +131,8 @@ class Listed:
     def _line(self, line: str) -> LabelLine:
         name, label = [*line.rsplit(None, 1), ""][:2]
         if not is_number(label):
-            raise LineProblem(f"is {line[:80]!r}; expected 'relative/path label'", AGAIN)
+            so = f", its label of up to {LONGEST} digits" if label.isdecimal() else ""
+            raise LineProblem(f"is {line[:80]!r}; expected 'relative/path label'{so}", AGAIN)
         return LabelLine(self.image(name), int(label))
 
     def image(self, name: str) -> str:
@@ -138,13 +148,16 @@ class Listed:
                 f"names {name!r}, which leads out of its folder by '..'",
                 "name files below the root only",
             )
-        for start in range(max(1, len(parts) - 1)):
-            path = "/".join(parts[start:])
+        ends = ["/".join(parts[start:]) for start in range(max(1, len(parts) - 1))]
+        for start, path in enumerate(ends):
             found = path if path in self._images else self._by_case.get(_case(path), "")
             if found:
                 front = plain[: len(plain) - len(path)] if start or absolute else ""
                 self._note(name, front, path, found)
                 return found
+        for path in ends:
+            if found := self._others.get(_case(path), ""):
+                raise self._no_picture(name, found)
         if absolute:
             raise LineProblem(f"names {name!r}, an absolute path", "name files below the root only")
         raise self._missing(name, "/".join(parts))
@@ -166,6 +179,14 @@ class Listed:
                 what = f"{found!r} is there: {what}"
                 return LineProblem(f"names {name!r}, but no such image is there; {what}", remedy)
         return LineProblem(f"names {name!r}, but no such image is there", _RESTORE)
+
+    def _no_picture(self, name: str, found: str) -> LineProblem:
+        kind = file_mistaken_for(self.tree.root / found)
+        is_it = f" and is {kind.kind}" if kind else ""
+        return LineProblem(
+            f"names {name!r}, which is there{is_it}; read are {', '.join(IMAGE_SUFFIXES)}",
+            "convert it to PNG, or rename it where it is one of these (a .jfif is a .jpg)",
+        )
 
     @property
     def _other_forms(self) -> tuple[tuple[Callable[[str], str], str, str], ...]:
@@ -190,6 +211,10 @@ class Listed:
     @cached_property
     def _images(self) -> set[str]:
         return set(self.tree.images)
+
+    @cached_property
+    def _others(self) -> dict[str, str]:
+        return {_case(path): path for path in self.tree.others}
 
     @cached_property
     def _by_case(self) -> dict[str, str]:

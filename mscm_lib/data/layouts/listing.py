@@ -14,8 +14,11 @@ from mscm_lib.data.layouts.mistaken import mistaken_for
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 IDENTITY_FOLDER = re.compile(r"\d{4}")
-CAMERA_FOLDER = re.compile(r"cam(\d+)")
+CAMERA_FOLDER = re.compile(r"cam(\d{1,9})")
 AGAIN = "copy it again from the release"
+PERMIT = "give yourself permission to read it"
+COMPANION = "._"  # what macOS puts before the name of a file of its own beside another
+LONGEST = 18  # digits of a whole number that 64 bits hold for certain
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Tree:
         root: the folder.
         images: sorted image files.
         others: files that are no images by their suffix.
+        copies: files of either kind that lie beside the one they are a copy of, with its name.
         folders: every folder.
         outside: images that a link brings in from outside the root.
     """
@@ -33,6 +37,7 @@ class Tree:
     root: Path
     images: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     outside: set[str] = field(default_factory=set)
 
@@ -51,12 +56,29 @@ class Tree:
 
 
 def scan(root: Path, findings: Findings) -> Tree:
-    """Everything below ``root``, hidden files and folders aside."""
+    """Everything below ``root``, hidden files and folders aside; of ``others`` no copies."""
     tree = Tree(root)
     _scan_folder(tree, "", False, (root.resolve(),), findings)
     tree.images.sort()
-    tree.others.sort()
+    images = set(tree.images)
+    originals = {path: original(path, images) for path in sorted([*tree.images, *tree.others])}
+    tree.copies = {path: name for path, name in originals.items() if name}
+    tree.others = sorted(set(tree.others) - set(tree.copies))
     return tree
+
+
+def original(path: str, images: set[str]) -> str:
+    """The name of the image that ``path`` is a copy of, as systems name copies; "" if of none.
+
+    Whatever their language, they put words or brackets before or behind the name: "0001 (1).jpg",
+    "0001 - Copy.jpg", "Copy of 0001.jpg"; editors put a "~" behind it.
+    """
+    folder, slash, name = path.rpartition("/")
+    bare = name.removeprefix(COMPANION).removesuffix("~")
+    stem, dot, ending = bare.rpartition(".")
+    words = re.split(r"[ (]+", stem)
+    names = (bare, words[0] + dot + ending, words[-1] + dot + ending)
+    return next((n for n in names if n != name and folder + slash + n in images), "")
 
 
 def _scan_folder(
@@ -68,18 +90,21 @@ def _scan_folder(
         findings.error(
             folder or ".",
             f"the folder cannot be listed ({error.strerror})",
-            "give yourself permission to read it",
+            PERMIT,
         )
         return
     for entry in entries:
         path = f"{folder}/{entry.name}" if folder else entry.name
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") and not entry.name.startswith(COMPANION):
             continue
         if not _is_unicode(entry.name):
             shown = os.fsencode(path).decode("utf-8", "backslashreplace")
             findings.error(shown, "its name is not UTF-8, so it is left out", "rename it")
             continue
-        _scan_entry(tree, entry, path, outside, above, findings)
+        try:
+            _scan_entry(tree, entry, path, outside, above, findings)
+        except PermissionError as error:  # of what a link points to
+            findings.error(path, f"cannot be read ({error.strerror})", PERMIT)
 
 
 def _scan_entry(
@@ -103,7 +128,7 @@ def _scan_entry(
             return
         tree.folders.add(path)
         _scan_folder(tree, path, outside, (*above, real), findings)
-    elif path.lower().endswith(IMAGE_SUFFIXES):
+    elif path.lower().endswith(IMAGE_SUFFIXES) and not entry.name.startswith(COMPANION):
         tree.images.append(path)
         if outside:
             tree.outside.add(path)
@@ -141,7 +166,8 @@ def read_text(root: Path, path: str, findings: Findings) -> str | None:
     except UnicodeDecodeError:
         findings.fatal(path, "is not UTF-8 text", "save it again as plain UTF-8 text")
     except OSError as error:
-        findings.fatal(path, f"cannot be read ({error.strerror})", AGAIN)
+        remedy = PERMIT if isinstance(error, PermissionError) else AGAIN
+        findings.fatal(path, f"cannot be read ({error.strerror})", remedy)
     else:
         if mistaken := mistaken_for(content):
             findings.fatal(path, f"is {mistaken.kind}, no list", mistaken.remedy)
@@ -176,12 +202,12 @@ def read_identities(root: Path, path: str, findings: Findings) -> list[int]:
         )
     identities: list[int] = []
     for token in ",".join(lines).rstrip(", ").split(","):
-        if is_number(token.strip()) and int(token) > 0:
-            identities.append(int(token))
+        name = token.strip()
+        if is_number(name) and int(name) > 0:
+            identities.append(int(name))
         else:
-            findings.fatal(
-                path, f"names {token.strip()!r}; expected identities from 1, as numbers", AGAIN
-            )
+            expected = f"identities from 1, as numbers of up to {LONGEST} digits"
+            findings.fatal(path, f"names {name[:80]!r}; expected {expected}", AGAIN)
     for identity, count in Counter(identities).items():
         if count > 1:
             findings.warning(path, f"names identity {identity} {count} times", "keep one of them")
@@ -189,8 +215,8 @@ def read_identities(root: Path, path: str, findings: Findings) -> list[int]:
 
 
 def is_number(token: str) -> bool:
-    """Whether ``token`` is a whole number from 0 in plain digits."""
-    return token.isascii() and token.isdecimal()
+    """Whether ``token`` is a whole number from 0 in plain digits, of no more than `LONGEST`."""
+    return token.isascii() and token.isdecimal() and len(token) <= LONGEST
 
 
 def loosely(path: str) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from mscm_lib.data.layouts.listing import PERMIT
 from mscm_lib.data.layouts.mistaken import file_mistaken_for
 from mscm_lib.errors import DataError
 
@@ -95,6 +96,8 @@ def _opened(path: Path, as_shown: bool) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError as error:
         raise ImageFault(path, "is missing", _AGAIN) from error
+    except PermissionError as error:
+        raise ImageFault(path, f"cannot be read ({error.strerror})", PERMIT) from error
     except UnidentifiedImageError as error:
         found = file_mistaken_for(path)
         kind, remedy = (f" but {found.kind}", found.remedy) if found else ("", _AGAIN)
