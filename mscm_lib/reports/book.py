@@ -21,8 +21,7 @@ from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.reports.executed import PICTURES, read_notebook, same_code, shown, title
-from mscm_lib.reports.findings import findings
-from mscm_lib.reports.readme import chapters
+from mscm_lib.reports.readme import chapters, refreshed
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
 PAGES = ("own_data", "changes", "api")  # of book/, beside the front page
@@ -60,8 +59,9 @@ def build_book(folder: Path | str = "build/book") -> Path:
     for path in pages:
         write_text(path, leading(nbformat.writes(page(path)) + "\n", path.parent, source))
     front = (source / "index.md").read_text(encoding="utf-8")
-    said = resolve("README.md").read_text(encoding="utf-8").partition("## What was found\n")[2]
-    front = front.replace("<!-- found -->", said.partition("<!-- findings -->")[0] + findings())
+    said = refreshed(resolve("README.md").read_text(encoding="utf-8"))
+    said = said.partition("## What was found\n")[2].partition("\n## ")[0]
+    front = front.replace("<!-- found -->", said)
     names = [path.relative_to(source).with_suffix("").as_posix() for path in pages]
     front = front.replace("<!-- chapters -->", contents(names))
     write_text(source / "index.md", leading(front, source, source))
