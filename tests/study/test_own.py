@@ -3,19 +3,21 @@
 import nbformat
 import pandas as pd
 import pytest
+import yaml
 
 from mscm_lib import cli
 from mscm_lib.data import open_packed
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.evaluation import evaluate_run, rank_by_gradients
 from mscm_lib.files import file_digest, write_json
+from mscm_lib.losses import build_metric_loss
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.study.code import write_own_code
 from mscm_lib.study.execute import execute
 from mscm_lib.study.pipeline import make
 from mscm_lib.study.plan import compiled, write_plan
 from mscm_lib.study.prepare import prepare
-from mscm_lib.study.settings import load_study
+from mscm_lib.study.settings import load_study, read_study
 from mscm_lib.study.tables import write_tables
 from mscm_lib.training import train
 from tests.study.own import (
@@ -84,6 +86,15 @@ def test_the_documented_study_goes_from_check_to_a_table_with_intervals(place, c
     assert own["difference_low"] < own["difference"] < own["difference_high"]
     summary = pd.read_csv(resolve("results/mine/tables/summary.csv"))
     assert {"mscmnet", "mine", "HOG + LDA"} <= {*summary["network"]}
+
+
+def test_the_documented_choice_of_a_weight_is_a_study():
+    text = documented(2)
+    study = read_study(resolve("studies/mine_weights/study.yaml"), text)
+    configs = [study.config(run) for run in study.runs()]
+    assert [config.metric_weight for config in configs] == [1, 0.1, 0.01]
+    losses = {type(build_metric_loss(config, 4, 8)).__name__ for config in configs}
+    assert losses == {"Contrastive"} and {config.dataset for config in configs} == {"lab-w9"}
 
 
 def test_a_person_without_a_picture_of_one_kind_does_not_stop_a_run(place, capsys):
@@ -339,7 +350,7 @@ def test_an_edit_of_the_csv_counts_in_the_fingerprint_of_its_runs(place):
 @pytest.fixture
 def finished(place):
     """Two datasets of the stranger's with a finished run on each; gives the texts of a notebook."""
-    data = documented()["data"]["mine"]
+    data = yaml.safe_load(documented())["data"]["mine"]
     write_pictures(place / "data/raw/theirs", seed=1)
     both = {"mine": data, "theirs": data | {"source": "data/raw/theirs"}}
     write_study(place, variants={"mine": None}, data=both)
