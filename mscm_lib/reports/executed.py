@@ -18,8 +18,8 @@ import nbformat
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from PIL import Image
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.config import check_known
+from mscm_lib.errors import DataError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.reports.headings import in_words
@@ -43,8 +43,7 @@ def write_report(name: str, stem: str) -> None:
         NotebookError: the notebook failed.
     """
     study = load_study(name)
-    if stem not in copies_beside(study):
-        raise ConfigError(unknown_key("notebook", stem, copies_beside(study)))
+    check_known("notebook", stem, copies_beside(study))
     path = resolve(f"build/reports/{study.name}/{stem}.ipynb")
     if stem in copies.RAN:
         path = resolve(copies.executed_by_stage(study, stem))
