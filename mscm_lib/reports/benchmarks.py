@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.files import read_json
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
-from mscm_lib.reports.findings import markdown_table
 
 FOLDER = "results/benchmarks"
 Found = Mapping[str, Any]

@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.files import write_text
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
 from mscm_lib.reports.executed import title
 from mscm_lib.reports.experiments import read_measured
-from mscm_lib.reports.findings import found, gate, markdown_table
+from mscm_lib.reports.findings import found, gate
 from mscm_lib.study.code import FOLDER, OWN, write_code, write_own_code
 from mscm_lib.study.copies import copies_beside, copy_path, own_files
 from mscm_lib.study.reading import read_yaml

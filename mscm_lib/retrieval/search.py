@@ -19,7 +19,7 @@ from mscm_lib.data.packed.decoding import ImageFault, load_pixels
 from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.data.tables import Modality
 from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.files import file_digest
+from mscm_lib.files import file_digest, made
 from mscm_lib.paths import absent, located, resolve
 from mscm_lib.retrieval.gallery import AGAIN, RECORD, GalleryIndex, Match
 from mscm_lib.thresholds import Thresholds
@@ -51,9 +51,8 @@ class Searcher:
         """
         folder = Path(folder)
         index = GalleryIndex.open(folder)
-        for half in (half_of(folder, modality) for modality in MODALITIES):
-            if not half.is_file():
-                raise DataError(f"{half}: no such file; this index has features only, {AGAIN}")
+        for modality in MODALITIES:
+            made(half_of(folder, modality), f"this index has features only, {AGAIN}")
         return cls(index, folder)
 
     def check(

@@ -17,8 +17,9 @@ from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.evaluation.inspection import center_distances, inspect_network
 from mscm_lib.evaluation.probes import FEWEST, probe
 from mscm_lib.evaluation.run import load_run_network
-from mscm_lib.files import atomic_path, read_json, write_json, write_text
+from mscm_lib.files import atomic_path, made, read_json, write_json, write_text
 from mscm_lib.hardware import choose_hardware
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import Gate, benchmark_of, compare_variants
 from mscm_lib.study.plan import planned
@@ -137,8 +138,7 @@ def as_markdown(summary: pd.DataFrame) -> str:
     """`results_table` for README.md."""
     table = results_table(summary)
     table["command"] = "`" + table["command"] + "`"
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+    return markdown_table(list(table), table.itertuples(index=False))
 
 
 def headline(summary: pd.DataFrame) -> dict[str, Any]:
@@ -188,9 +188,7 @@ def _identities(study: Study) -> Iterator[pd.DataFrame]:
     for run in study.runs():
         config = _config(run)
         path = resolve(f"runs/evaluate/{run.name}/queries.csv")
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; `dvc repro` makes it")
-        queries = pd.read_csv(path)
+        queries = pd.read_csv(made(path, "`dvc repro` makes it"))
         reported = queries.apply(lambda row, config=config: _reported(row, config), axis=1)
         queries = queries[reported & queries["valid"]]
         hits = queries.assign(hit=queries["first_hit"] == 1, scoring=queries["scoring"].fillna(""))
@@ -283,9 +281,7 @@ _BOUNDS = ("mean_ap_low", "mean_ap_high", "rank1_low", "rank1_high")
 def _histories(study: Study) -> Iterator[pd.DataFrame]:
     for run in study.runs():
         path = resolve(f"runs/train/{run.name}/history.csv")
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; `dvc repro` makes it")
-        yield _of_run(run, pd.read_csv(path))
+        yield _of_run(run, pd.read_csv(made(path, "`dvc repro` makes it")))
 
 
 def _provenance(run: RunName, study: Study) -> dict[str, Any]:
