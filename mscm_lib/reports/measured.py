@@ -16,7 +16,7 @@ import pandas as pd
 from mscm_lib.errors import DataError
 from mscm_lib.files import made, read_json
 from mscm_lib.paths import resolve
-from mscm_lib.reports.benchmarks import machine
+from mscm_lib.provenance import machine
 from mscm_lib.reports.published import DATASETS, TITLES
 from mscm_lib.study.comparison import benchmark_of
 from mscm_lib.study.tables import LABELS, RUN

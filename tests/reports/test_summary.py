@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mscm_lib.paths import resolve
-from mscm_lib.reports.summary import changed
+from mscm_lib.study.changes import changed
 from mscm_lib.study.code import write_code, write_own_code
 from mscm_lib.study.settings import load_study
 
