@@ -140,7 +140,7 @@ def as_markdown(summary: pd.DataFrame) -> str:
     """`results_table` for README.md."""
     table = results_table(summary)
     table["command"] = "`" + table["command"] + "`"
-    return markdown_table(list(table), table.itertuples(index=False))
+    return markdown_table(list(table.columns), table.itertuples(index=False))
 
 
 def headline(summary: pd.DataFrame) -> dict[str, Any]:
