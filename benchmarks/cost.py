@@ -20,8 +20,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from mscm_lib.config import RunConfig, unknown_key
-from mscm_lib.errors import ConfigError
+from mscm_lib.config import RunConfig, check_known
 from mscm_lib.files import atomic_path
 from mscm_lib.hardware import Hardware, choose_hardware
 from mscm_lib.models import MSCMNet
@@ -39,8 +38,7 @@ def main() -> None:
     torch.set_num_threads(options.threads or torch.get_num_threads())
     variants = load_variants()
     for name in options.variants or variants:
-        if name not in variants:
-            raise ConfigError(unknown_key("variant", name, list(variants)))
+        check_known("variant", name, variants)
     size = {"height": options.height, "width": options.width, "backbone": options.backbone}
     common = {**size, "weights": "none", "device": options.device, "precision": options.precision}
     configs = {name: RunConfig.from_mapping(common, v) for name, v in variants.items()}

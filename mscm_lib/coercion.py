@@ -44,11 +44,11 @@ def coerce(key: str, value: Any, kind: type) -> Any:
         if isinstance(value, kind):
             return value
     elif kind is int and (whole := _whole(value)) is not None:
-        least = 0 if key in ("seed", "seeds") else LEAST
-        if least <= whole <= MOST:
+        if LEAST <= whole <= MOST:
             return whole
-        span = f"{'0' if least == 0 else '-2**63'} to 2**64 - 1"
-        raise ConfigError(f"{key} = {shown(value)}: expected a whole number from {span}")
+        raise ConfigError(
+            f"{key} = {shown(value)}: expected a whole number from -2**63 to 2**64 - 1"
+        )
     elif kind is float and not isinstance(value, bool):
         with suppress(TypeError, ValueError, OverflowError):
             if isfinite(number := float(value)):

@@ -199,9 +199,15 @@ def check_known(kind: str, key: Any, known: Collection[str]) -> None:
         raise ConfigError(unknown_key(kind, str(key), [*known]))
 
 
+def check_least(key: str, value: float, least: int) -> None:
+    """Refuse a number below ``least``; raises `ConfigError`."""
+    if value < least:
+        raise ConfigError(f"{key} = {value!r}: expected {least} or more")
+
+
 _AT_LEAST = {
     1: ("identities_per_batch", "images_per_identity", "gallery_trials"),
-    0: ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "validate_every",
+    0: ("epochs", "steps_per_epoch", "warmup_epochs", "trial", "seed", "validate_every",
         "head_rate", "trunk_rate", "weight_decay", "margin", "metric_weight"),
 }  # fmt: skip
 
@@ -217,8 +223,7 @@ def _check(config: RunConfig) -> None:
             raise ConfigError(f"{key} = {shown(value)}: expected less than 2**31")
     for least, keys in _AT_LEAST.items():
         for key in keys:
-            if getattr(config, key) < least:
-                raise ConfigError(f"{key} = {getattr(config, key)!r}: expected {least} or more")
+            check_least(key, getattr(config, key), least)
     for key in ("alpha", "mix_weight"):
         if not 0 <= getattr(config, key) <= 1:
             raise ConfigError(f"{key} = {getattr(config, key)!r}: expected a number from 0 to 1")

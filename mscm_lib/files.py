@@ -78,6 +78,17 @@ def read_json(path: Path | str) -> Any:
         ) from error
 
 
+def made(path: Path, how: str) -> Path:
+    """``path``, once it is found to be a file; ``how`` says what makes it.
+
+    Raises:
+        DataError: it is none.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; {how}")
+    return path
+
+
 def file_digest(path: Path | str) -> str:
     """SHA-256 of a file's bytes, as 64 hex digits."""
     with Path(path).open("rb") as stream:

@@ -44,6 +44,13 @@ def provenance(
     }
 
 
+def machine(origin: Mapping[str, Any]) -> str:
+    """What a result was computed on, from its provenance: the accelerator, or threads of a CPU."""
+    if origin["device"] == "cpu":
+        return f"{origin['threads']} threads of {origin['processor']}"
+    return str(origin["device"])
+
+
 def commit() -> str:
     """The commit that the library's own source stands at; "-dirty" where it differs from it.
 

@@ -63,16 +63,12 @@ def _audit(options: argparse.Namespace) -> int:
 def _across(options: argparse.Namespace) -> None:
     if options.out:
         check_file(options.out)
-    from mscm_lib.config import RunConfig
     from mscm_lib.evaluation.across import evaluate_across, matrix
     from mscm_lib.files import write_text
-    from mscm_lib.study.plan import planned
+    from mscm_lib.study.plan import planned_config
 
     runs = {
-        name: (
-            RunConfig.from_mapping(planned(name, "evaluate")),
-            resolve(f"runs/train/{name}/model.safetensors"),
-        )
+        name: (planned_config(name), resolve(f"runs/train/{name}/model.safetensors"))
         for name in options.runs
     }
     found = evaluate_across(runs, dict(options.on))

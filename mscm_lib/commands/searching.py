@@ -54,11 +54,10 @@ def declare(add: Add) -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
-    from mscm_lib.config import RunConfig
     from mscm_lib.retrieval import build_index
-    from mscm_lib.study.plan import planned
+    from mscm_lib.study.plan import planned_config
 
-    config = RunConfig.from_mapping(planned(options.run, "evaluate"))
+    config = planned_config(options.run)
     folder = options.out or resolve(f"build/index/{options.run}")
     weights = resolve(f"runs/train/{options.run}/model.safetensors")
     index = build_index(

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.files import read_json
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
-from mscm_lib.reports.findings import markdown_table
+from mscm_lib.provenance import machine
 
 FOLDER = "results/benchmarks"
 Found = Mapping[str, Any]
@@ -40,13 +41,6 @@ def _result(benchmark: str) -> Found:
         last = {str(name): value for name, value in table.iloc[-1].items()}
         return {**last, "table": table, "provenance": last}
     return {}
-
-
-def machine(origin: Found) -> str:
-    """What a result was computed on, from its provenance: the accelerator, or threads of a CPU."""
-    if origin["device"] == "cpu":
-        return f"{origin['threads']} threads of {origin['processor']}"
-    return str(origin["device"])
 
 
 def _packing(found: Found) -> str:

@@ -7,8 +7,6 @@ Sphinx makes the pages; the site loads nothing from a network and opens from dis
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,13 +18,12 @@ import nbformat
 from mscm_lib.errors import StudyError
 from mscm_lib.files import write_text
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.reports.executed import PICTURES, read_notebook, same_code, shown, title
+from mscm_lib.reports.executed import PICTURES, read_notebook, relinked, same_code, shown, title
 from mscm_lib.reports.readme import chapters, refreshed
 from mscm_lib.study.copies import all_notebooks, home, of_no_study
 
 PAGES = ("own_data", "changes", "api")  # of book/, beside the front page
 CARDS = ("PROTOCOL", "MODEL_CARD", "DATASET_CARD")  # of the repository
-_LINK = re.compile(r"\]\(((?:[\w./-]+/)?(\d\d_\w+)\.ipynb)")
 
 
 class BookError(StudyError):
@@ -103,13 +100,7 @@ def page(path: Path) -> nbformat.NotebookNode:
 
 def leading(text: str, folder: Path, source: Path) -> str:
     """``text`` with links to notebooks that are not where they say leading to where they are shown."""
-
-    def target(match: re.Match[str]) -> str:
-        if (folder / match[1]).is_file():
-            return match[0]
-        return f"]({os.path.relpath(source / shown(match[2]), folder)}"
-
-    return _LINK.sub(target, text)
+    return relinked(text, folder, source, lambda link: (folder / link).is_file())
 
 
 def contents(pages: list[str]) -> str:

@@ -12,15 +12,16 @@ import io
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from PIL import Image
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.files import write_text
+from mscm_lib.config import check_known
+from mscm_lib.errors import DataError
+from mscm_lib.files import made, write_text
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.reports.headings import in_words
 from mscm_lib.study import copies
@@ -31,7 +32,7 @@ from mscm_lib.study.settings import load_study
 PICTURES = ("image/png", "image/svg+xml")
 _BETTER_THAN_PLAIN = (*PICTURES, "text/html", "text/markdown", "text/latex")
 _FULL_BAR = re.compile(r"^.*100%\|.*\n?", re.MULTILINE)
-_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
+_LINK = re.compile(r"\]\(((?:[\w./-]+/)?(\d\d_\w+)\.ipynb)")
 
 
 def write_report(name: str, stem: str) -> None:
@@ -43,13 +44,11 @@ def write_report(name: str, stem: str) -> None:
         NotebookError: the notebook failed.
     """
     study = load_study(name)
-    if stem not in copies_beside(study):
-        raise ConfigError(unknown_key("notebook", stem, copies_beside(study)))
+    check_known("notebook", stem, copies_beside(study))
     path = resolve(f"build/reports/{study.name}/{stem}.ipynb")
     if stem in copies.RAN:
-        path = resolve(copies.executed_by_stage(study, stem))
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; `dvc repro` makes it, or `dvc checkout`")
+        ran = resolve(copies.executed_by_stage(study, stem))
+        path = made(ran, "`dvc repro` makes it, or `dvc checkout`")
     else:
         given = dict(copies.parameters(study, stem))
         execute(stem, path, given, f"mscm report {study.name} {stem}")
@@ -163,11 +162,20 @@ def _with_palette(png: str) -> str:
 
 def leading(text: str, study: str) -> str:
     """A notebook's text with its links to notebooks leading to executed copies, else to the sources."""
-    beside = copies_beside(load_study(study))
+    beside = {f"{stem}.ipynb" for stem in copies_beside(load_study(study))}
+    text = text.replace("](../", "](../../../")  # sources lie one folder deep
+    folder = Path(f"results/{study}/reports")
+    return relinked(text, folder, Path(), lambda link: "/" in link or link in beside)
+
+
+def relinked(text: str, folder: Path, root: Path, stays: Callable[[str], bool]) -> str:
+    """``text``, in ``folder`` below ``root``, with links to notebooks leading to where each is `shown`.
+
+    Those of which ``stays`` says so remain as they are.
+    """
 
     def target(match: re.Match[str]) -> str:
-        if match[1] in beside:
-            return match[0]
-        return f"]({os.path.relpath(shown(match[1]), f'results/{study}/reports')}"
+        place = os.path.relpath(root / shown(match[2]), folder)
+        return match[0] if stays(match[1]) else f"]({place}"
 
-    return _LINK.sub(target, text.replace("](../", "](../../../"))  # sources lie one folder deep
+    return _LINK.sub(target, text)

@@ -15,13 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mscm_lib.reports.experiments import Experiment
-from mscm_lib.reports.style import PALETTE
+from mscm_lib.reports.style import PALETTE, as_written
 
 NEITHER = "#6b6b6b"
 _COLOURS = {"better": PALETTE[2], "worse": PALETTE[3]}
 MARKERS = "os^Dv<>P"
 
 
+@as_written
 def means_figure(experiment: Experiment, title: str) -> Figure:
     """Every variant's mean with its 95 % interval, and a small tick a run."""
     rows, seeds = experiment.rows(), experiment.seeds()
@@ -36,6 +37,7 @@ def means_figure(experiment: Experiment, title: str) -> Figure:
     return figure
 
 
+@as_written
 def differences_figure(experiment: Experiment, rows: pd.DataFrame, title: str) -> Figure:
     """Forest plot of `Experiment.rows` or the like: each variant's difference from the reference,
     hollow where it has no verdict of better or worse."""
@@ -55,6 +57,7 @@ def differences_figure(experiment: Experiment, rows: pd.DataFrame, title: str) -
     return figure
 
 
+@as_written
 def curves_figure(
     experiment: Experiment,
     lines: Mapping[str, pd.DataFrame],
@@ -68,8 +71,7 @@ def curves_figure(
     ``scale`` is matplotlib's, ``how`` what it takes. Intervals stand side by side.
     """
     figure, axis = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-    axis.set_title(title, parse_math=False)
-    axis.set(xlabel=xlabel, ylabel="mAP, %")
+    axis.set(title=title, xlabel=xlabel, ylabel="mAP, %")
     axis.set_xscale(scale, **how)
     if ticks := sorted({x for rows in lines.values() for x in rows.index}):
         axis.set_xticks(ticks, [f"{x:g}" for x in ticks])
@@ -84,17 +86,18 @@ def curves_figure(
         x = [place * 1.03**beside if scale == "log" else place + wide for place in rows.index]
         _line(axis, x, rows, number, name)
     if len(lines) > 1:
-        plt.setp(axis.legend().get_texts(), parse_math=False)
+        axis.legend()
     return figure
 
 
+@as_written
 def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figure:
     """mAP against what each variant costs, a panel a column, with steps along the `unbeaten` ones."""
     down = -(-len(costs.columns) // 2)
     figure, axes = plt.subplots(
         down, 2, figsize=(7.6, 3.1 * down), layout="constrained", squeeze=False, sharey=True
     )
-    figure.suptitle(title, fontsize=12, parse_math=False)
+    figure.suptitle(title, fontsize=12)
     rows = experiment.rows()
     for axis, column in zip(axes.flat, costs.columns, strict=False):
         axis.set(xlabel=column, ylabel="mAP, %" if axis in axes[:, 0] else "")
@@ -111,8 +114,7 @@ def cost_figure(experiment: Experiment, costs: pd.DataFrame, title: str) -> Figu
         axis.set_axis_off()
     if experiment.measured:
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        legend = figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
-        plt.setp(legend.get_texts(), parse_math=False)
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
 
@@ -139,9 +141,8 @@ def _list(labels: Collection[str], title: str, xlabel: str) -> tuple[Figure, Axe
     """A figure with a line a label, from the top down at heights 0, -1, …"""
     lines = max(1, len(labels))
     figure, axis = plt.subplots(figsize=(6.8, 1.1 + 0.42 * lines), layout="constrained")
-    axis.set_yticks(range(0, -len(labels), -1), list(labels), parse_math=False)
-    axis.set_title(title, parse_math=False)
-    axis.set(xlabel=xlabel, ylim=(0.6 - lines, 0.6))
+    axis.set_yticks(range(0, -len(labels), -1), list(labels))
+    axis.set(title=title, xlabel=xlabel, ylim=(0.6 - lines, 0.6))
     return figure, axis
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.config import check_known
+from mscm_lib.errors import DataError
 from mscm_lib.files import read_json
 from mscm_lib.metrics.inference import Estimate
 from mscm_lib.paths import resolve
@@ -209,8 +209,7 @@ class Experiment:
         if not self.measured:
             return table
         own, wanted = table["dataset"].map(benchmark_of), benchmark_of(dataset or self.dataset)
-        if wanted not in (known := list(dict.fromkeys(own))):
-            raise ConfigError(unknown_key("dataset", wanted, known))
+        check_known("dataset", wanted, dict.fromkeys(own))
         table = table[own == wanted]
         return table[table["search"] == table["search"].iloc[0]]
 

@@ -13,7 +13,7 @@ from mscm_lib.files import atomic_path, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.experiment_figures import differences_figure
 from mscm_lib.reports.experiments import read_measured, read_table
-from mscm_lib.reports.style import use_style
+from mscm_lib.reports.style import as_written, use_style
 from mscm_lib.study.settings import Study
 from mscm_lib.study.variants import CEILING, FLOORS
 
@@ -57,6 +57,7 @@ RETRIEVAL = (
 )
 
 
+@as_written
 def retrieval(metrics: pd.DataFrame, study: Study) -> Figure:
     """Rank-1 and mAP of every variant beside the references, one panel a search."""
     reported = metrics[metrics["reported"] & (metrics["variant"] != CEILING)].copy()
@@ -79,10 +80,8 @@ def retrieval(metrics: pd.DataFrame, study: Study) -> Figure:
         sns.barplot(data, **place, errorbar=None, alpha=0.45)
         dots = {"size": 5, "edgecolor": "black", "linewidth": 0.5}
         sns.stripplot(data, **place, dodge=True, jitter=False, legend=False, **dots)
-        axis.set_title(f"search: {panel}", parse_math=False)
-        axis.set(xlabel="", ylabel="percent")
-        turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-        plt.setp(axis.get_xticklabels(), parse_math=False, **turned)
+        axis.set(title=f"search: {panel}", xlabel="", ylabel="percent")
+        plt.setp(axis.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
         axis.legend(title=None, loc="upper left")
     figure.suptitle("Retrieval of people never seen in training")
     return figure

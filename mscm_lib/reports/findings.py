@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
 from mscm_lib.reports.experiments import Experiment, read_experiment, span
 from mscm_lib.study.comparison import FLOOR, VERDICTS
@@ -100,21 +101,14 @@ def verdicts(rows: pd.DataFrame) -> str:
 
 
 def _by_verdict(rows: pd.DataFrame, between: str = ", ") -> Iterator[tuple[str, str]]:
-    told: dict[str, list[Any]] = {}
-    for row in rows.dropna(subset=["difference"]).itertuples():
-        told.setdefault(str(row.verdict).partition(" (")[0], []).append(row)
-    for why, group in told.items():
-        differences = between.join(f"{row.label} {span(row)}" for row in group)
-        yield differences, f"*{why}{_seen(why, group)}*"
-
-
-def _seen(verdict: str, rows: Sequence[Any]) -> str:
-    """What could have been seen, where nothing was."""
-    if verdict != VERDICTS[3]:
-        return ""
-    seen = sorted(row.detectable for row in rows)
-    told = " to ".join(dict.fromkeys(f"{each:.1f}" for each in (seen[0], seen[-1])))
-    return f" (could have seen {told} points)"
+    rows = rows.dropna(subset=["difference"])
+    kinds = rows["verdict"].map(lambda verdict: str(verdict).partition(" (")[0])
+    for kind, group in rows.groupby(kinds, sort=False):
+        told = str(kind)
+        if told == VERDICTS[3]:
+            seen = group["detectable"].agg(["min", "max"]).map("{:.1f}".format).unique()
+            told += f" (could have seen {' to '.join(seen)} points)"
+        yield between.join(f"{row.label} {span(row)}" for row in group.itertuples()), f"*{told}*"
 
 
 def gate(experiment: Experiment) -> str:
@@ -129,12 +123,6 @@ def gate(experiment: Experiment) -> str:
         f"reference network {held.reference:.1f}; training accuracy at the end, the least of each "
         f"network's runs: {least}."
     )
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 def _replicates(experiment: Experiment) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from mscm_lib.code_fingerprint import of_training
 from mscm_lib.config import RunConfig
@@ -134,7 +132,7 @@ def stand_in_config(variant: str, people: int, epochs: int, world: int = 0) -> R
     changed = {"train_identities": people, "test_identities": people, "seed": world}
     settings = GeneratedSettings.preset(**{**definition.settings, **STAND_IN_DATA, **changed})
     data = resolve(f"build/stand-in/{settings.digest()[:12]}")
-    with _alone(data):
+    with FileLock(data.with_suffix(".lock")):  # of several notebooks at once, one makes it
         generate(settings, data, definition.height, definition.width, progress=False)
     name = f"stand-in-w{world}" if world else "stand-in"
     changes = {"dataset": name, "data_folder": str(data), "epochs": epochs}
@@ -147,20 +145,11 @@ def _stand_in(variant: str, people: int, epochs: int, world: int = 0) -> Finishe
     described = json.dumps([config.as_dict(), of_training(config)], sort_keys=True)
     digest = hashlib.sha256(described.encode()).hexdigest()[:12]
     folder = Path(config.data_folder) / f"run-{digest}"
-    with _alone(folder):
+    with FileLock(folder.with_suffix(".lock")):
         if not (folder / "evaluation/metrics.json").is_file():
             trained = train(config, folder, log=lambda line: None)
             evaluate_run(config, trained.weights, folder / "evaluation", progress=False)
     return _read(f"{variant}, stand-in", config, folder, folder / "evaluation", stand_in=True)
-
-
-@contextmanager
-def _alone(made: Path) -> Iterator[None]:
-    """Of several notebooks at once, one makes the folder and the others wait for it."""
-    made.parent.mkdir(parents=True, exist_ok=True)
-    with made.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _read(

@@ -71,11 +71,10 @@ def frame(figure: Figure) -> bytes:
 
     The whole canvas is taken, so that figures of one size give frames of one size.
     """
-    stream, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DPI)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="webp", dpi=DPI, pil_kwargs={"quality": 60, "method": 6})
     plt.close(figure)
-    Image.open(stream).convert("RGB").save(small, "WEBP", quality=60, method=6)
-    return small.getvalue()
+    return stream.getvalue()
 
 
 def slider(

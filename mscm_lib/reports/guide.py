@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError
+from mscm_lib.config import check_known
 from mscm_lib.reports.executed import prose
 from mscm_lib.study.copies import all_notebooks
 
@@ -23,8 +22,7 @@ def broken_links(stem: str) -> list[str]:
         ConfigError: there is no notebook ``stem``.
     """
     known = {path.name: path for path in all_notebooks()}
-    if f"{stem}.ipynb" not in known:
-        raise ConfigError(unknown_key("notebook", stem, sorted(known)))
+    check_known("notebook", f"{stem}.ipynb", known)
     links = [found for cell in prose(known[f"{stem}.ipynb"]) for found in _LINK.findall(cell)]
     return [
         f"{target}#{heading}".rstrip("#")

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.errors import DataError
-from mscm_lib.files import read_json
+from mscm_lib.files import made, read_json
 from mscm_lib.paths import resolve
-from mscm_lib.reports.benchmarks import machine
+from mscm_lib.provenance import machine
 from mscm_lib.reports.published import DATASETS, TITLES
 from mscm_lib.study.comparison import benchmark_of
 from mscm_lib.study.tables import LABELS, RUN
@@ -61,9 +61,8 @@ def measured(results: Path | str = "results") -> Measured:
     Raises:
         DataError: a study's tables are not all there, or not of one make.
     """
-    studies = [
-        _Tables.read(p.parent) for p in sorted(resolve(results).glob("*/tables/summary.csv"))
-    ]
+    summaries = sorted(resolve(results).glob("*/tables/summary.csv"))
+    studies = [_Tables(path.parent) for path in summaries]
     found = pd.DataFrame([row for each in studies for row in each.rows()], columns=[*ROW, "reason"])
     rows = found[found["reason"] == ""][ROW].reset_index(drop=True)
     histories = [each.histories(rows[rows["study"] == each.study]) for each in studies]
@@ -73,24 +72,17 @@ def measured(results: Path | str = "results") -> Measured:
     return Measured(rows, left_out, pd.concat(gathered, ignore_index=True) if gathered else none)
 
 
-@dataclass(frozen=True)
 class _Tables:
     """One study's tables; see `mscm_lib.study.tables.write_tables`."""
 
-    study: str
-    folder: Path
-    summary: pd.DataFrame
-    metrics: pd.DataFrame
-    intervals: pd.DataFrame
-    provenance: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, folder: Path) -> _Tables:
-        summary, metrics = _table(folder / "summary.csv"), _table(folder / "metrics.csv")
-        metrics["dataset"] = metrics["dataset"].map(benchmark_of)
-        provenance = read_json(folder / "provenance.json")
-        name = folder.parent.name
-        return cls(name, folder, summary, metrics, _table(folder / "comparison.csv"), provenance)
+    def __init__(self, folder: Path) -> None:
+        self.study, self.folder = folder.parent.name, folder
+        self.summary, self.metrics, self.intervals, self.epochs = (
+            _table(folder / f"{name}.csv")
+            for name in ("summary", "metrics", "comparison", "histories")
+        )
+        self.metrics["dataset"] = self.metrics["dataset"].map(benchmark_of)
+        self.provenance = read_json(folder / "provenance.json")
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each trained network of the summary, with the reason to leave it out or ""."""
@@ -127,12 +119,9 @@ class _Tables:
     def histories(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The trainings of ``rows``."""
         wanted = {*zip(rows["dataset"], rows["network"], strict=True)}
-        if not wanted:
-            return pd.DataFrame()
-        table = _table(self.folder / "histories.csv")
-        readers = table["dataset"].map(self._reader)
-        kept = [name in wanted for name in zip(readers, table["variant"], strict=True)]
-        return table[kept].assign(study=self.study, dataset=readers[kept])
+        readers = self.epochs["dataset"].map(self._reader)
+        kept = [name in wanted for name in zip(readers, self.epochs["variant"], strict=True)]
+        return self.epochs[kept].assign(study=self.study, dataset=readers[kept])
 
     def _reader(self, dataset: str) -> str:
         """What read the images of the study's own ``dataset``."""
@@ -186,11 +175,7 @@ def _joined(values: Any) -> str:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise DataError(
-            f"{path}: no such file; write its tables anew with: mscm tables {path.parts[-3]}"
-        )
-    table = pd.read_csv(path)
+    table = pd.read_csv(made(path, f"write its tables anew with: mscm tables {path.parts[-3]}"))
     if "scoring" in table:  # one way only is an empty cell
         table["scoring"] = table["scoring"].astype(object).fillna("")
     return table

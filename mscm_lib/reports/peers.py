@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known, unknown_key
 from mscm_lib.errors import ConfigError
 from mscm_lib.reports.measured import Measured
 from mscm_lib.reports.published import (
@@ -51,8 +51,7 @@ def peers_of(study: Study) -> tuple[str, list[str]]:
     figures = published_figures()
     known = list(dict.fromkeys(figures.loc[figures["dataset"] == dataset, "method"]))
     for name in study.peers:
-        if name not in known:
-            raise ConfigError(f"{where}: {unknown_key('method', name, known)}")
+        check_known(f"method in {where}", name, known)
     return dataset, list(study.peers) or known
 
 

@@ -8,18 +8,19 @@ not found has no row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known
 from mscm_lib.data.base import ReidDataset
 from mscm_lib.data.layouts.llcm import LlcmDataset
 from mscm_lib.data.layouts.recognise import TITLES as TITLES
 from mscm_lib.data.layouts.regdb import RegdbDataset
 from mscm_lib.data.layouts.sysu import SysuDataset
-from mscm_lib.errors import DataError
+from mscm_lib.errors import DataError, StudyError
+from mscm_lib.files import made
 from mscm_lib.study.tables import METRICS
 
 FIGURES = Path(__file__).with_name("published.csv")
@@ -81,12 +82,11 @@ def protocols(path: Path | str = PROTOCOLS) -> pd.DataFrame:
     value, source. What a method's code does is taken for what its figures were made by. Raises as
     `published_figures`.
     """
-    known = {"dataset": [*DATASETS], "aspect": [*ASPECTS]}
-    known["method"] = ["*", *published_figures()["method"].unique()]
+    methods = ["*", *published_figures()["method"].unique()]
 
-    def check(row: pd.Series, where: str) -> None:
-        for key, names in known.items():
-            _check_known(key, row, names, where)
+    def check(row: pd.Series) -> None:
+        for key, known in (("method", methods), ("dataset", DATASETS), ("aspect", ASPECTS)):
+            check_known(key, row[key], known)
 
     key = ["method", "dataset", "aspect"]
     table = _read(Path(path), [*key, "value", "source"], check, key)
@@ -100,11 +100,10 @@ def columns_of(dataset: str) -> list[tuple[str, str]]:
 
 
 def _read(
-    path: Path, columns: list[str], check: Callable[[pd.Series, str], None], key: Sequence[str] = ()
+    path: Path, columns: list[str], check: Callable[[pd.Series], None], key: Sequence[str] = ()
 ) -> pd.DataFrame:
     """A table of texts, each row of which has a source and passes; ``key`` names it once."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; restore it with: git checkout {path.name}")
+    made(path, f"restore it with: git checkout {path.name}")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:
@@ -112,35 +111,32 @@ def _read(
     if list(table.columns) != columns:
         raise DataError(f"{path}: columns {list(table.columns)}; expected {columns}")
     for line, (_, row) in enumerate(table.iterrows(), 2):
-        where = f"{path}, line {line}"
-        if not row["source"].strip():
-            raise DataError(f"{where}: no source; say where the figure was found")
-        check(row, where)
+        try:
+            if not row["source"].strip():
+                raise DataError("no source; say where the figure was found")
+            check(row)
+        except StudyError as error:
+            raise DataError(f"{path}, line {line}: {error}") from error
     if key and (repeated := table[table.duplicated(key)]).size:
         first = ", ".join(repeated.iloc[0][[*key]])
         raise DataError(f"{path}: {first}: stands there twice; keep the one with the better source")
     return table
 
 
-def _check_known(key: str, row: pd.Series, names: Iterable[str], where: str) -> None:
-    if row[key] not in (known := list(names)):
-        raise DataError(f"{where}: {unknown_key(key, row[key], known)}")
-
-
-def _check_figure(row: pd.Series, where: str) -> None:
-    _check_place(row, where)
-    _check_known("origin", row, ORIGINS, where)
+def _check_figure(row: pd.Series) -> None:
+    _check_place(row)
+    check_known("origin", row["origin"], ORIGINS)
     if not row["method"].strip() or not (row["year"].isdigit() or row["year"] == ""):
-        raise DataError(f"{where}: expected a method and its year, found {row['method']!r}")
+        raise DataError(f"expected a method and its year, found {row['method']!r}")
 
 
-def _check_place(row: pd.Series, where: str) -> None:
+def _check_place(row: pd.Series) -> None:
     """Dataset, search, scoring, metric and value."""
-    _check_known("dataset", row, DATASETS, where)
-    _check_known("metric", row, METRICS, where)
+    check_known("dataset", row["dataset"], DATASETS)
+    check_known("metric", row["metric"], METRICS)
     columns = [*columns_of(row["dataset"]), (UNSTATED, "")]
-    _check_known("search", row, dict.fromkeys(search for search, _ in columns), where)
+    check_known("search", row["search"], dict.fromkeys(search for search, _ in columns))
     scorings = [scoring for search, scoring in columns if search == row["search"]]
-    _check_known("scoring", row, scorings + [UNSTATED] * (len(scorings) > 1), where)
+    check_known("scoring", row["scoring"], scorings + [UNSTATED] * (len(scorings) > 1))
     if not 0 <= pd.to_numeric(row["value"], errors="coerce") <= 100:
-        raise DataError(f"{where}: value {row['value']!r}; expected 0 to 100 percent")
+        raise DataError(f"value {row['value']!r}; expected 0 to 100 percent")

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mscm_lib.errors import ProtocolError
-from mscm_lib.reports.style import EXCLUDED, PALETTE, RIGHT, WRONG
+from mscm_lib.reports.style import EXCLUDED, PALETTE, RIGHT, WRONG, as_written
 from mscm_lib.retrieval.gallery import Match
 from mscm_lib.retrieval.search import Pixels
 
 
+@as_written  # $ in a file's name
 def ranked_figure(
     query: Pixels, matches: Sequence[Match], images: Sequence[Pixels], title: str
 ) -> Figure:
@@ -41,7 +42,7 @@ def ranked_figure(
     axes[0, 0].set_title("query", fontsize=10)
     for place, (match, image) in enumerate(zip(matches, images, strict=True)):
         _match(axes[place // across, 1 + place % across], match, image)
-    figure.suptitle(title, fontsize=11, parse_math=False)  # $ in a file's name
+    figure.suptitle(title, fontsize=11)
     return figure
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mscm_lib.errors import DataError
-from mscm_lib.files import write_text
+from mscm_lib.files import made, write_text
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
 from mscm_lib.reports.benchmarks import benchmark_table
 from mscm_lib.reports.diagrams import write_diagrams
 from mscm_lib.reports.executed import shown, title
-from mscm_lib.reports.findings import findings, markdown_table
+from mscm_lib.reports.findings import findings
 from mscm_lib.study.copies import all_notebooks, studies_of_notebooks
 
 CHAPTERS = {
@@ -73,8 +73,5 @@ def refresh(path: Path | str = "README.md") -> None:
 
 
 def _results(study: str) -> str:
-    path = resolve(f"results/{study}/tables/summary.md")
-    if not path.is_file():
-        make = f"make it with `make study STUDY={study}`, or take the block out of README.md"
-        raise DataError(f"{path}: no such file; {make}")
-    return path.read_text(encoding="utf-8")
+    how = f"make it with `make study STUDY={study}`, or take the block out of README.md"
+    return made(resolve(f"results/{study}/tables/summary.md"), how).read_text(encoding="utf-8")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.files import write_text
+from mscm_lib.errors import ConfigError
+from mscm_lib.files import made, write_text
 from mscm_lib.paths import resolve
 from mscm_lib.reports.finished_runs import FinishedRun, finished_run, lists_of
 from mscm_lib.retrieval.viewer import Search, listed, viewer
@@ -30,8 +30,7 @@ def write_rankings(name: str) -> None:
             "lie in results/; `mscm search --html` writes a page of your own"
         )
     evaluated = resolve(f"runs/evaluate/{chosen.name}/metrics.json")
-    if not evaluated.is_file():
-        raise DataError(f"{evaluated}: no such file; `make study STUDY={name}` makes it")
+    made(evaluated, f"`make study STUDY={name}` makes it")
     write_text(resolve(f"results/{name}/{PAGE}"), rankings_page(finished_run(study, chosen)))
 
 

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from IPython.display import Markdown, display
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 PALETTE: list[str] = sns.color_palette("colorblind").as_hex()
@@ -25,6 +26,9 @@ STREAM_COLOURS = {"v_g": VISIBLE, "v_c": PALETTE[9], "i_g": INFRARED, "i_c": PAL
 STREAM_MARKERS = {"v_g": "o", "v_c": "s", "i_g": "^", "i_c": "v"}
 
 DPI = 120  # of figures in notebooks: sharp on a telephone, small in a file
+
+as_written = rc_context({"text.parse_math": False})
+"""For functions that draw people's own words, in which $ begins no formula."""
 
 
 def use_style() -> None:

@@ -5,7 +5,6 @@ A code host shows it, and the book has it as a page.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ from typing import Any
 import pandas as pd
 
 from mscm_lib.files import write_text
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
 from mscm_lib.reports.executed import title
 from mscm_lib.reports.experiments import mixed, read_measured
-from mscm_lib.reports.findings import found, gate, markdown_table
-from mscm_lib.study.code import FOLDER, OWN, write_code, write_own_code
-from mscm_lib.study.copies import copies_beside, copy_path, own_files
-from mscm_lib.study.reading import read_yaml
+from mscm_lib.reports.findings import found, gate
+from mscm_lib.study.changes import changed
+from mscm_lib.study.copies import copies_beside, copy_path
 from mscm_lib.study.searched import PAGE
 from mscm_lib.study.settings import Study
 
@@ -94,28 +93,6 @@ def parameters(records: Mapping[str, Any]) -> str:
     alike, apart = table.loc[same].iloc[:, :1], table.loc[~same].T
     common = markdown_table(["parameter", "value"], alike.itertuples(name=None))
     return f"{common}\n{markdown_table(['run', *apart.columns], apart.itertuples(name=None))}"
-
-
-def changed(study: Study) -> list[str]:
-    """Code and parameters that are no longer those that made the study's runs, by DVC's own lock.
-
-    The lock itself is among them where it does not name all of the runs.
-    """
-    if not resolve(FOLDER).is_dir():
-        write_code()
-    if own_files(study) and not resolve(f"{OWN}/{study.name}").is_dir():
-        write_own_code(study)
-    path = resolve("dvc.lock")
-    stages = read_yaml(path)["stages"] if path.is_file() else {}
-    made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
-    read = [d for stage in made for d in stages.get(stage, {}).get("deps", [])]
-    read = [d for d in read if d["path"].startswith(("build/", "plan/"))]
-    unnamed = {path.name for stage in made if stage not in stages}
-    return sorted(unnamed | {d["path"] for d in read if _md5(resolve(d["path"])) != d["md5"]})
-
-
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _freshness(study: Study) -> str:

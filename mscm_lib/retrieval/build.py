@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from mscm_lib.config import RunConfig, unknown_key
+from mscm_lib.config import RunConfig, check_known
 from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.errors import CheckpointError, ConfigError
 from mscm_lib.files import atomic_path, file_digest
@@ -90,10 +90,8 @@ def build_index(
 
 
 def _check(packed: PackedDataset, weights: Path, folder: Path, search: str, method: str) -> None:
-    if method not in get_args(Method):
-        raise ConfigError(unknown_key("method", method, list(get_args(Method))))
-    if search not in packed.dataset.searches:
-        raise ConfigError(unknown_key("search", search, list(packed.dataset.searches)))
+    check_known("method", method, get_args(Method))
+    check_known("search", search, packed.dataset.searches)
     if not weights.is_file():
         raise CheckpointError(f"{weights}: no such file; expected a finished run's weights")
     foreign = folder.exists() and not (folder / RECORD).is_file()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known
 from mscm_lib.data.packed.arrays import INDEX_COLUMNS
 from mscm_lib.data.packed.writing import write_index
 from mscm_lib.data.tables import ImageTable
-from mscm_lib.errors import ConfigError, DataError, ProtocolError
+from mscm_lib.errors import DataError, ProtocolError
 from mscm_lib.files import atomic_path, read_json, write_json
 from mscm_lib.protocols import Protocol, ProtocolName, protocol_named
 from mscm_lib.retrieval.neighbours import FloatArray, Graph, Method, exact
@@ -91,8 +91,7 @@ class GalleryIndex:
             ConfigError: no such method.
             ProtocolError: there are no images, or not one usable feature for each.
         """
-        if method not in get_args(Method):
-            raise ConfigError(unknown_key("method", method, list(get_args(Method))))
+        check_known("method", method, get_args(Method))
         array = _array(features)
         if not len(table):
             raise ProtocolError("the gallery is empty: there is nothing to search in")

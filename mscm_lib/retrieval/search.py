@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known
 from mscm_lib.data.layouts.mistaken import file_mistaken_for
 from mscm_lib.data.packed.decoding import ImageFault, load_pixels
 from mscm_lib.data.packed.opened import PackedDataset, open_packed
 from mscm_lib.data.tables import Modality
 from mscm_lib.errors import ConfigError, DataError
-from mscm_lib.files import file_digest
+from mscm_lib.files import file_digest, made
 from mscm_lib.paths import absent, located, resolve
 from mscm_lib.retrieval.gallery import AGAIN, RECORD, GalleryIndex, Match
 from mscm_lib.thresholds import Thresholds
@@ -51,9 +51,8 @@ class Searcher:
         """
         folder = Path(folder)
         index = GalleryIndex.open(folder)
-        for half in (half_of(folder, modality) for modality in MODALITIES):
-            if not half.is_file():
-                raise DataError(f"{half}: no such file; this index has features only, {AGAIN}")
+        for modality in MODALITIES:
+            made(half_of(folder, modality), f"this index has features only, {AGAIN}")
         return cls(index, folder)
 
     def check(
@@ -65,8 +64,7 @@ class Searcher:
             ConfigError: no such modality; its pictures come from other cameras; or the camera rule
                 goes by the person, who is not named.
         """
-        if modality not in MODALITIES:
-            raise ConfigError(unknown_key("modality", modality, list(MODALITIES)))
+        check_known("modality", modality, MODALITIES)
         cameras, protocol = self.index.about["cameras"][modality], self.index.protocol
         if camera is not None and camera not in cameras:
             raise ConfigError(
@@ -78,7 +76,7 @@ class Searcher:
                 f"camera = {camera}: the camera rule of {protocol.name} leaves out images of the "
                 "same person by this camera; give the identity too"
             )
-        return modality
+        return cast("Modality", modality)
 
     def embed(self, pixels: Pixels, modality: Modality) -> npt.NDArray[np.float32]:
         """The index's feature of one picture: (H, W, 3) pixels → (1, D).

@@ -1,15 +1,21 @@
-"""What a study that was just made says beside the committed one: yours, theirs, and the way back."""
+"""What has changed: a study that was just made beside the committed one, and what made its runs since."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mscm_lib.paths import project_root, resolve
 from mscm_lib.provenance import git
+from mscm_lib.study.code import FOLDER, OWN, write_code, write_own_code
+from mscm_lib.study.copies import own_files
+from mscm_lib.study.reading import read_yaml
+from mscm_lib.study.settings import Study
 
 _KEY = ["dataset", "variant", "trial", "seed", "search", "scoring"]
 _MEASURES = {"mAP": "mean_ap", "R1": "rank1"}
@@ -48,6 +54,28 @@ def told(study: str) -> str:
     back = f"git checkout -- {' '.join(p for p in places if git(root, 'ls-files', '--', p))}"
     return "\n".join([*lines, "Tracked files that changed:", *(f"  {name}" for name in shown),
                       f"To put the committed ones back: {back}"])  # fmt: skip
+
+
+def changed(study: Study) -> list[str]:
+    """Code and parameters that are no longer those that made the study's runs, by DVC's own lock.
+
+    The lock itself is among them where it does not name all of the runs.
+    """
+    if not resolve(FOLDER).is_dir():
+        write_code()
+    if own_files(study) and not resolve(f"{OWN}/{study.name}").is_dir():
+        write_own_code(study)
+    path = resolve("dvc.lock")
+    stages = read_yaml(path)["stages"] if path.is_file() else {}
+    made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
+    read = [d for stage in made for d in stages.get(stage, {}).get("deps", [])]
+    read = [d for d in read if d["path"].startswith(("build/", "plan/"))]
+    unnamed = {path.name for stage in made if stage not in stages}
+    return sorted(unnamed | {d["path"] for d in read if _md5(resolve(d["path"])) != d["md5"]})
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _trained(text: str) -> pd.DataFrame:

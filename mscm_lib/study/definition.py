@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,14 @@ class DataDefinition:
     def folder(self) -> Path:
         """The folder of packed arrays, absolute."""
         return resolve(f"data/packed/{self.key}")
+
+    @property
+    def splits(self) -> Sequence[int]:
+        """What there is to train on: RegDB's splits, a table's own, or (0,), the one that all others have."""
+        told = self.settings.get("trials")  # of a table; a number counts galleries instead
+        if isinstance(told, list):
+            return told
+        return range(1, 11) if self.reader == "regdb" else (0,)
 
     @classmethod
     def from_mapping(cls, key: str, values: Any, where: str = "data") -> DataDefinition:

@@ -13,8 +13,9 @@ from mscm_lib.data.doctor import diagnose
 from mscm_lib.errors import DataError, StorageError
 from mscm_lib.files import write_text
 from mscm_lib.paths import alike, project_root, resolve
+from mscm_lib.study.reading import passing_over
 from mscm_lib.study.repository import ensure_dvc
-from mscm_lib.study.settings import Study, load_study, passing_over, study_names
+from mscm_lib.study.settings import Study, load_study, study_names
 
 
 def enter(name: str, folder: Path | str) -> Path:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mscm_lib import own_parts
 from mscm_lib.coercion import coerce, shown
-from mscm_lib.config import RunConfig, check_known
+from mscm_lib.config import RunConfig, check_known, check_least
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import existing, from_root, here
 from mscm_lib.study.settings import find_study, resolve_run
@@ -63,9 +63,9 @@ class Parameters:
             if isinstance(default, list) and not isinstance(value, list):
                 raise ConfigError(f"{key} = {shown(value)}: expected a list such as {default}")
             if isinstance(default, list) and len(kinds := {*map(type, default)}) == 1:
-                values[key] = self._namespace[key] = [coerce(key, v, *kinds) for v in value]
+                values[key] = self._namespace[key] = [_coerced(key, v, *kinds) for v in value]
             if isinstance(default, (bool, int, float, str)):
-                values[key] = self._namespace[key] = coerce(key, value, type(default))
+                values[key] = self._namespace[key] = _coerced(key, value, type(default))
         return values | self._placed({k: v for k, v in values.items() if v != defaults.get(k)})
 
     def run_config(self, *others: str) -> RunConfig:
@@ -115,6 +115,14 @@ class Parameters:
                             with suppress(ValueError):
                                 found.setdefault(name, ast.literal_eval(value))
         return found
+
+
+def _coerced(key: str, value: Any, kind: type) -> Any:
+    """`coerce`, with no seed below zero."""
+    found = coerce(key, value, kind)
+    if key in ("seed", "seeds"):
+        check_least(key, found, 0)
+    return found
 
 
 def _one_line(

@@ -125,6 +125,15 @@ def planned(run: str, stage: str) -> dict[str, Any]:
     return values | {key: value for key, value in entry.items() if key in WATCHING}
 
 
+def planned_config(run: str) -> RunConfig:
+    """A planned run's parameters, whole: what `dvc exp run -S` changed in the plan holds.
+
+    Raises:
+        ConfigError: the run is not in the plan, or a parameter there is wrong.
+    """
+    return RunConfig.from_mapping(planned(run, "evaluate"))
+
+
 def planned_of(dataset: str, what: str) -> dict[str, Any]:
     """The plan's ``data`` or ``reference`` of a dataset.
 

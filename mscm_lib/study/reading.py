@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -107,6 +109,20 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{where}: expected names with values, found {type(values).__name__}")
     return values
+
+
+_PASSED_OVER = set[str]()
+
+
+@contextmanager
+def passing_over(name: str) -> Iterator[None]:
+    """Say what is wrong with a study that nobody asked for, once, and go on without it."""
+    try:
+        yield
+    except ConfigError as error:
+        if name not in _PASSED_OVER:
+            print(f"warning: {error}. Went on without this study", file=sys.stderr)
+        _PASSED_OVER.add(name)
 
 
 def _check_numbers(where: str, value: Any, key: str = "") -> None:

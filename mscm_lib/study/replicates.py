@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mscm_lib.config import unknown_key
-from mscm_lib.errors import ConfigError, DataError
+from mscm_lib.config import check_known
+from mscm_lib.errors import DataError
 from mscm_lib.metrics.inference import (
     Estimate,
     Figures,
@@ -41,8 +41,7 @@ class Runs:
     def check(self, *names: str) -> None:
         """Refuse a variant that was not measured."""
         for name in names:
-            if name not in self.variants:
-                raise ConfigError(unknown_key("variant", name, self.variants))
+            check_known("variant", name, self.variants)
 
     def size(self, *names: str) -> dict[str, int]:
         """Number of worlds, and of seeds in each."""

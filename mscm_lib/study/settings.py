@@ -9,9 +9,7 @@ parameters. So an experiment stands on the data of the lab, and can be put on an
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from mscm_lib.study.reading import (
     check_keys,
     heading,
     mapping,
+    passing_over,
     plain_text,
     read_yaml,
     safe_name,
@@ -121,11 +120,7 @@ class Study:
 
 def study_names() -> list[str]:
     """The studies that there are: folders with a ``study.yaml``."""
-    return [path.parent.name for path in _study_files()]
-
-
-def _study_files() -> list[Path]:
-    return sorted(resolve("studies").glob("*/study.yaml"))
+    return sorted(path.parent.name for path in resolve("studies").glob("*/study.yaml"))
 
 
 def study_path(name: str) -> Path:
@@ -158,8 +153,7 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
         values.pop("datasets", None)
     where = from_root(path)
     check_keys(where, values, KEYS)
-    missing = [key for key in ("title", *OF_THE_VARIANTS, "data", "run") if key not in values]
-    if missing:
+    if missing := [key for key in ("title", *OF_THE_VARIANTS, "data", "run") if key not in values]:
         raise ConfigError(f"{where}: lacks {', '.join(missing)}")
     labels, parameters = read_variants(where, values["variants"])
     parameters = {name: beside(own, path.parent) for name, own in parameters.items()}
@@ -179,17 +173,11 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
         read_contrasts(f"{where}: contrasts", values.get("contrasts", {}), labels),
         texts(f"{where}: peers", values["peers"]) if "peers" in values else (),
     )
-    if study.reference not in study.variants:
-        raise ConfigError(
-            f"{where}: reference = {study.reference!r}: expected one of {list(study.variants)}"
-        )
+    check_known(f"reference in {where}", study.reference, study.variants)
     for definition in study.data.values():
-        told = definition.settings.get("trials")  # of a table; a number counts galleries instead
-        splits: Sequence[int] = range(1, 11) if definition.reader == "regdb" else (0,)
-        splits = told if isinstance(told, list) else splits
-        if wrong := [trial for trial in study.trials if trial not in splits]:
+        if wrong := [trial for trial in study.trials if trial not in definition.splits]:
             raise ConfigError(
-                f"{where}: trials = {wrong}: {definition.reader} has {[*splits]} to train on"
+                f"{where}: trials = {wrong}: {definition.reader} has {[*definition.splits]} to train on"
             )
     for dataset in study.data:
         for variant in study.variants:
@@ -226,33 +214,20 @@ def find_study(dataset: str) -> Study:
     Raises:
         ConfigError: no study defines a dataset of that name, or several do.
     """
-    files: dict[Path, Mapping[str, Any]] = {}
-    for path in _study_files():
-        with passing_over(path.parent.name):
-            safe_name(f"{from_root(path)}: the folder", path.parent.name)
-            files[path] = mapping(f"{from_root(path)}: data", read_yaml(path).get("data", {}))
-    check_known("dataset", dataset, {key for own in files.values() for key in own})
-    homes = [path for path, own in files.items() if dataset in own]
+    defined: dict[str, Mapping[str, Any]] = {}
+    for name in study_names():
+        where = f"studies/{name}/study.yaml"
+        with passing_over(name):
+            safe_name(f"{where}: the folder", name)
+            defined[where] = mapping(f"{where}: data", read_yaml(resolve(where)).get("data", {}))
+    check_known("dataset", dataset, {key for own in defined.values() for key in own})
+    homes = [where for where, own in defined.items() if dataset in own]
     if len(homes) > 1:
         raise ConfigError(
-            f"dataset {dataset!r} is defined in {' and in '.join(map(from_root, homes))}; one study "
-            "defines it: let the others take it from there (data_of), or give theirs another name"
+            f"dataset {dataset!r} is defined in {' and in '.join(homes)}; one study defines it: let "
+            "the others take it from there (data_of), or give theirs another name"
         )
-    return read_study(homes[0], whole=True)
-
-
-_PASSED_OVER = set[str]()
-
-
-@contextmanager
-def passing_over(name: str) -> Iterator[None]:
-    """Say what is wrong with a study that nobody asked for, once, and go on without it."""
-    try:
-        yield
-    except ConfigError as error:
-        if name not in _PASSED_OVER:
-            print(f"warning: {error}. Went on without this study", file=sys.stderr)
-        _PASSED_OVER.add(name)
+    return read_study(resolve(homes[0]), whole=True)
 
 
 def study_on(name: str, on: str = "") -> Study:

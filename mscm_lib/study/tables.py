@@ -17,11 +17,12 @@ from mscm_lib.evaluation.embedding import Embeddings
 from mscm_lib.evaluation.inspection import center_distances, inspect_network
 from mscm_lib.evaluation.probes import FEWEST, probe
 from mscm_lib.evaluation.run import load_run_network
-from mscm_lib.files import atomic_path, read_json, write_json, write_text
+from mscm_lib.files import atomic_path, made, read_json, write_json, write_text
 from mscm_lib.hardware import choose_hardware
+from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
 from mscm_lib.study.comparison import Gate, benchmark_of, compare_variants
-from mscm_lib.study.plan import planned
+from mscm_lib.study.plan import planned_config
 from mscm_lib.study.settings import RunName, Study, load_study
 
 METRICS = ("rank1", "rank5", "rank10", "rank20", "mean_ap", "mean_inp")
@@ -62,23 +63,25 @@ def write_tables(name: str) -> None:
     study = load_study(name)
     metrics = pd.DataFrame(_all_rows(study))
     summary = summarise(metrics)
+    identities, histories, inspections = (
+        pd.concat(tables(study), ignore_index=True)
+        for tables in (_identities, _histories, _inspections)
+    )
+    compared = _comparisons(identities, metrics, histories, study.reference)
+    written = {
+        "metrics": (metrics, "%.6f"),
+        "identities": (identities, "%.6f"),
+        "histories": (histories, "%.6g"),
+        "comparison": (pd.concat(compared, ignore_index=True), "%.5g"),
+        "inspections": (inspections, "%.4f"),
+        "summary": (summary, "%.2f"),
+    }
+    if probes := [*_probes(study)]:
+        written["probes"] = (pd.concat(probes, ignore_index=True), "%.4f")
     with atomic_path(resolve(f"results/{study.name}/tables")) as folder:
         folder.mkdir()
-        write_text(folder / "metrics.csv", metrics.to_csv(index=False, float_format="%.6f"))
-        identities = pd.concat(_identities(study), ignore_index=True)
-        write_text(folder / "identities.csv", identities.to_csv(index=False, float_format="%.6f"))
-        histories = pd.concat(_histories(study), ignore_index=True)
-        write_text(folder / "histories.csv", histories.to_csv(index=False, float_format="%.6g"))
-        tables = _comparisons(identities, metrics, histories, study.reference)
-        comparison = pd.concat(tables, ignore_index=True)
-        write_text(folder / "comparison.csv", comparison.to_csv(index=False, float_format="%.5g"))
-        probes = [*_probes(study)]
-        if probes:
-            table = pd.concat(probes, ignore_index=True)
-            write_text(folder / "probes.csv", table.to_csv(index=False, float_format="%.4f"))
-        table = pd.concat(_inspections(study), ignore_index=True)
-        write_text(folder / "inspections.csv", table.to_csv(index=False, float_format="%.4f"))
-        write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.2f"))
+        for file, (table, form) in written.items():
+            write_text(folder / f"{file}.csv", table.to_csv(index=False, float_format=form))
         write_text(folder / "summary.md", as_markdown(summary))
         write_json(folder / "headline.json", headline(summary))
         records = {run.name: _provenance(run, study) for run in study.runs()}
@@ -137,8 +140,7 @@ def as_markdown(summary: pd.DataFrame) -> str:
     """`results_table` for README.md."""
     table = results_table(summary)
     table["command"] = "`" + table["command"] + "`"
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+    return markdown_table(list(table.columns), table.itertuples(index=False))
 
 
 def headline(summary: pd.DataFrame) -> dict[str, Any]:
@@ -164,33 +166,22 @@ def _command(group: pd.DataFrame) -> str:
 
 def _all_rows(study: Study) -> Iterator[dict[str, Any]]:
     for run in study.runs():
-        config = _config(run)
+        config = planned_config(run.name)
         for row in _metrics(resolve(f"runs/evaluate/{run.name}/metrics.json")):
             names = dict(zip(RUN, (run.dataset, run.variant, run.trial, run.seed), strict=True))
             yield {"kind": "trained", **names, **row, "reported": _reported(row, config)}
     for dataset in study.data:
-        config = _config(next(run for run in study.runs() if run.dataset == dataset))
+        config = planned_config(next(r.name for r in study.runs() if r.dataset == dataset))
         for row in _metrics(resolve(f"runs/reference/{dataset}/metrics.json")):
-            yield {
-                "kind": "reference",
-                "dataset": dataset,
-                **row,
-                "reported": _reported(row, config),
-            }
-
-
-def _config(run: RunName) -> RunConfig:
-    """A run's parameters as the plan names them, which `dvc exp run -S` may have changed."""
-    return RunConfig.from_mapping(planned(run.name, "evaluate"))
+            about = {"kind": "reference", "dataset": dataset}
+            yield {**about, **row, "reported": _reported(row, config)}
 
 
 def _identities(study: Study) -> Iterator[pd.DataFrame]:
     for run in study.runs():
-        config = _config(run)
+        config = planned_config(run.name)
         path = resolve(f"runs/evaluate/{run.name}/queries.csv")
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; `dvc repro` makes it")
-        queries = pd.read_csv(path)
+        queries = pd.read_csv(made(path, "`dvc repro` makes it"))
         reported = queries.apply(lambda row, config=config: _reported(row, config), axis=1)
         queries = queries[reported & queries["valid"]]
         hits = queries.assign(hit=queries["first_hit"] == 1, scoring=queries["scoring"].fillna(""))
@@ -202,7 +193,7 @@ def _identities(study: Study) -> Iterator[pd.DataFrame]:
 def _embedded(study: Study) -> Iterator[tuple[RunName, RunConfig, PackedDataset, Embeddings]]:
     """Every run with its dataset and the embeddings that its evaluation left."""
     for run in study.runs():
-        config = _config(run)
+        config = planned_config(run.name)
         packed = open_packed(resolve(config.data_folder))
         yield run, config, packed, load_embeddings(resolve(f"runs/evaluate/{run.name}"), packed)
 
@@ -283,9 +274,7 @@ _BOUNDS = ("mean_ap_low", "mean_ap_high", "rank1_low", "rank1_high")
 def _histories(study: Study) -> Iterator[pd.DataFrame]:
     for run in study.runs():
         path = resolve(f"runs/train/{run.name}/history.csv")
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; `dvc repro` makes it")
-        yield _of_run(run, pd.read_csv(path))
+        yield _of_run(run, pd.read_csv(made(path, "`dvc repro` makes it")))
 
 
 def _provenance(run: RunName, study: Study) -> dict[str, Any]:

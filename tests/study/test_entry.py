@@ -8,10 +8,10 @@ import yaml
 from mscm_lib.data.emulated.emulate import emulate
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.paths import project_root
-from mscm_lib.study import entry, settings
+from mscm_lib.study import entry, reading
 from mscm_lib.study.plan import compiled
 from mscm_lib.study.repository import ensure_dvc
-from mscm_lib.study.settings import load_study
+from mscm_lib.study.settings import find_study, load_study
 from tests.data.conftest import write_sysu
 
 
@@ -144,13 +144,13 @@ def test_a_study_that_is_no_study_yet_stops_no_other_work(
     shutil.copytree(project_root() / "studies", tmp_path / "studies")
     whole = (tmp_path / "studies/sysu/study.yaml").read_text()
     monkeypatch.chdir(tmp_path)
-    settings._PASSED_OVER.clear()
+    reading._PASSED_OVER.clear()
     path = tmp_path / "studies" / folder / "study.yaml"
     path.parent.mkdir()
     path.write_text(whole if text is None else text, errors="surrogateescape")
     for _ in range(2):
         assert entry.uses_of("sysu") == {"draw": {"agw"}, "trial": {0}}
-        assert settings.find_study("sysu").name == "sysu"
+        assert find_study("sysu").name == "sysu"
     said = capsys.readouterr().err
     assert said.count("warning: ") == said.count("\n") == said.count(words) == 1, said
     with pytest.raises(ConfigError, match=words):

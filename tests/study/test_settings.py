@@ -81,7 +81,7 @@ WRONG = {
     "an infinite weight": ({"contrasts": {"c": {"mscmnet": math.inf}}}, "c.mscmnet = inf: expected a num"),
     "a mean for a contrast": ({"contrasts": {"c": {"mscmnet": 1}}}, "weights sum to 1; expected 0"),
     "contrasts as a list": ({"contrasts": ["c"]}, "expected a mapping"),
-    "a reference": ({"reference": "dual"}, "reference = 'dual': expected one of"),
+    "a reference": ({"reference": "dual"}, "unknown reference in .* 'dual'"),
     "run as text": ({"run": "fast"}, "run = 'fast': expected a mapping"),
     "a run's seed": ({"run": {"seed": 1}}, "follows from the study"),
     "data as a list": ({"data": []}, "expected a mapping"),

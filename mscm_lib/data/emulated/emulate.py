@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from mscm_lib.config import unknown_key
+from mscm_lib.config import check_known
 from mscm_lib.data.emulated.counts import Plan, PlannedImage, llcm_plan, regdb_plan, sysu_plan
 from mscm_lib.data.emulated.own_table import table_plan
 from mscm_lib.data.generated.render import render
@@ -32,7 +32,6 @@ MAT_HEADER = b"MATLAB 5.0 MAT-file, written by mscm_lib.data.emulated.emulate"
 _NOTE = "drawn by mscm_lib.data.emulated.emulate; no image of the real dataset is in here"
 MAT_HEADER_BYTES = 116  # of descriptive text at the start of a version 5 file
 _PLANS = {"sysu": sysu_plan, "regdb": regdb_plan, "llcm": llcm_plan}
-_NAMES = [*_PLANS, "table"]
 _HEIGHTS = {"full": 32, "miniature": 96}
 
 
@@ -82,10 +81,8 @@ def emulate(
         DataError: ``root`` holds something else than an emulated tree; nothing was touched.
         StorageError: the disk is full or the folder cannot be written.
     """
-    if name not in _NAMES:
-        raise ConfigError(unknown_key("dataset", name, _NAMES))
-    if scale not in _HEIGHTS:
-        raise ConfigError(unknown_key("scale", scale, list(_HEIGHTS)))
+    check_known("dataset", name, [*_PLANS, "table"])
+    check_known("scale", scale, _HEIGHTS)
     root = Path(root)
     _refuse_foreign(root)
     height = height or _HEIGHTS[scale]
