@@ -180,8 +180,8 @@ def _all_rows(study: Study) -> Iterator[dict[str, Any]]:
 def _identities(study: Study) -> Iterator[pd.DataFrame]:
     for run in study.runs():
         config = planned_config(run.name)
-        path = resolve(f"runs/evaluate/{run.name}/queries.csv")
-        queries = pd.read_csv(made(path, "`dvc repro` makes it"))
+        path = made(resolve(f"runs/evaluate/{run.name}/queries.csv"), "`dvc repro` makes it")
+        queries = pd.read_csv(path, dtype={"scoring": str})  # empty where there is one way
         reported = queries.apply(lambda row, config=config: _reported(row, config), axis=1)
         queries = queries[reported & queries["valid"]]
         hits = queries.assign(hit=queries["first_hit"] == 1, scoring=queries["scoring"].fillna(""))
