@@ -37,6 +37,12 @@ def leave(made):
     del os.environ[TREE]
 
 
+def committed(name):
+    """A file's bytes at the last commit; in a tree without git as they are."""
+    shown = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=SOURCE, capture_output=True)
+    return (SOURCE / name).read_bytes() if shown.returncode else shown.stdout
+
+
 def copy_committed(destination):
     """The working tree's sources below ``destination``, with the results of the last commit."""
     copy_project(destination)
