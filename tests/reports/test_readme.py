@@ -9,8 +9,9 @@ import pytest
 from mscm_lib.errors import DataError
 from mscm_lib.files import read_json
 from mscm_lib.paths import project_root, resolve
-from mscm_lib.reports import executed, readme, summary
+from mscm_lib.reports import executed, readme
 from mscm_lib.reports.readme import refreshed
+from mscm_lib.study import changes
 from mscm_lib.study.comparison import benchmark_of
 from mscm_lib.study.copies import all_notebooks
 from mscm_lib.study.settings import load_study
@@ -52,18 +53,18 @@ def test_runs_of_other_code_are_called_so(tmp_path, monkeypatch):
     for name in (code, plan):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("as it was\n")
-    md5 = summary._md5(tmp_path / code)
+    md5 = changes._md5(tmp_path / code)
     deps = "".join(f"    - {{path: {name}, md5: {md5}}}\n" for name in (code, plan))
     study = load_study("quick")
     made = [f"{kind}@{run.name}" for run in study.runs() for kind in ("train", "evaluate")]
     lock = "".join(f"  {stage}:\n    deps:\n{deps}" for stage in made)
     (tmp_path / "dvc.lock").write_text(f"stages:\n{lock}")
-    monkeypatch.setattr(summary, "resolve", lambda name: tmp_path / name)
-    assert summary.changed(study) == []
+    monkeypatch.setattr(changes, "resolve", lambda name: tmp_path / name)
+    assert changes.changed(study) == []
     (tmp_path / plan).write_text("as it is\n")
-    assert summary.changed(study) == [plan]
+    assert changes.changed(study) == [plan]
     (tmp_path / "dvc.lock").unlink()
-    assert summary.changed(study) == ["dvc.lock"]
+    assert changes.changed(study) == ["dvc.lock"]
 
 
 @pytest.mark.parametrize("path", sorted(resolve("results").glob("*/tables/summary.csv")), ids=str)
