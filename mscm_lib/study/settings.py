@@ -33,6 +33,7 @@ from mscm_lib.study.reading import (
 )
 from mscm_lib.study.variants import (
     load_variants,
+    placed,
     read_contrasts,
     read_variants,
     run_parameters,
@@ -278,7 +279,7 @@ def _joined(path: Path, values: dict[str, Any]) -> dict[str, Any]:
                 f"{from_root(path)}: {key} = {values[key]!r}: that study takes them from "
                 f"{theirs[key]!r}; name that one"
             )
-        taken |= {part: theirs[part] for part in parts if part in theirs}
+        taken |= {part: placed(theirs[part], other.parent) for part in parts if part in theirs}
     for part in ("data", "run"):
         if part in taken and isinstance(values.get(part), dict) and isinstance(taken[part], dict):
             values = {**values, part: {**taken[part], **values[part]}}

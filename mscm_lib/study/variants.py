@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import fsum, isfinite
+from pathlib import Path
 from typing import Any
 
 from mscm_lib.config import check_known
 from mscm_lib.errors import ConfigError
+from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
 from mscm_lib.study.reading import heading, mapping, read_yaml, safe_name
 
@@ -91,3 +93,13 @@ def run_parameters(where: str, values: Any) -> dict[str, Any]:
                 "it out"
             )
     return dict(values)
+
+
+def placed(value: Any, folder: Path) -> Any:
+    """A key's value in a study's file in ``folder``, with its own parts under their paths from the root.
+
+    So it means the same wherever another study takes it to.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    return beside({name: placed(each, folder) for name, each in value.items()}, folder)

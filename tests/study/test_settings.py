@@ -5,6 +5,8 @@ import pytest
 import yaml
 
 from mscm_lib.errors import ConfigError
+from mscm_lib.own_parts import sources
+from mscm_lib.paths import project_root
 from mscm_lib.study.settings import (
     find_study,
     load_study,
@@ -178,6 +180,27 @@ def test_own_parts_lie_beside_the_study():
     study = _study(variants={"baseline": "b", "mine": {"metric_loss": "my_parts:MyLoss"}})
     config = resolve_run(study, "quick", "mine")
     assert config.metric_loss == "studies/quick/my_parts.py:MyLoss"
+
+
+def test_own_parts_stay_beside_the_study_that_wrote_them():
+    taken = study_on("your_own", "quick")
+    parts = [taken.config(run).metric_loss for run in taken.runs() if run.variant == "own-loss"]
+    assert {*parts} == {"studies/your_own/my_parts.py:Contrastive"}
+    changes = {"variants": None, "reference": None, "seeds": None, "variants_of": "your_own"}
+    assert _study(**changes).parameters == taken.parameters
+    assert all(path.is_file() for run in taken.runs() for path in sources(taken.config(run)))
+
+
+def test_own_parts_of_a_common_recipe_stay_beside_it_too(tmp_path, monkeypatch):
+    for name in ("dvc.yaml", "variants.yaml", "mscm_lib"):
+        (tmp_path / name).symlink_to(project_root() / name)
+    monkeypatch.chdir(tmp_path)
+    home = QUICK | {"run": QUICK["run"] | {"multi_scale": "my_parts:Block"}}
+    guest = {k: QUICK[k] for k in ("title", "variants", "reference", "seeds")} | {"data_of": "home"}
+    for name, values in (("home", home), ("guest", guest)):
+        (tmp_path / f"studies/{name}").mkdir(parents=True)
+        (tmp_path / f"studies/{name}/study.yaml").write_text(yaml.safe_dump(values))
+    assert load_study("guest").run["multi_scale"] == "studies/home/my_parts.py:Block"
 
 
 def test_variants_win_over_the_study():
