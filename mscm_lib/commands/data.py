@@ -65,7 +65,8 @@ def _emulate(options: argparse.Namespace) -> None:
     threading.excepthook = _told_elsewhere
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     try:
-        print(emulate(options.name, options.root, scale=options.scale, settings=settings))
+        tree = emulate(options.name, options.root, scale=options.scale, settings=settings)
+        print(f"{tree}{f' --data {options.data}' if options.data else ''}")  # ends in a command
     except KeyboardInterrupt:
         print(f"stopped; {options.root} is as it was", file=sys.stderr)
         raise

@@ -1,5 +1,7 @@
 """A stranger's block, loss and sixty pictures: from the documentation's study to a table, or refused."""
 
+import shlex
+
 import nbformat
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import yaml
 
 from mscm_lib import cli
 from mscm_lib.data import open_packed
+from mscm_lib.data.emulated import emulate
 from mscm_lib.errors import ConfigError, DataError
 from mscm_lib.evaluation import evaluate_run, rank_by_gradients
 from mscm_lib.files import file_digest, write_json
@@ -95,6 +98,17 @@ def test_the_documented_choice_of_a_weight_is_a_study():
     assert [config.metric_weight for config in configs] == [1, 0.1, 0.01]
     losses = {type(build_metric_loss(config, 4, 8)).__name__ for config in configs}
     assert losses == {"Contrastive"} and {config.dataset for config in configs} == {"lab-w9"}
+
+
+def test_what_a_drawn_table_says_looks_it_over_by_the_studys_protocol(place, capsys, monkeypatch):
+    monkeypatch.setattr(emulate, "_HEIGHTS", {"miniature": 16})
+    mine = yaml.safe_load(documented())["data"]["mine"]
+    settings = mine["settings"] | {"columns": {"identity": "person"}}
+    write_study(place, data={"mine": mine | {"settings": settings}})
+    assert not cli.main(["emulate", "table", str(place / "drawn"), "--data", "mine"])
+    command = capsys.readouterr().out.strip().partition("Look it over: mscm ")[2]
+    assert not cli.main(shlex.split(command)), capsys.readouterr()
+    assert "night" in capsys.readouterr().out
 
 
 def test_a_person_without_a_picture_of_one_kind_does_not_stop_a_run(place, capsys):
