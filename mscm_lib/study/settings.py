@@ -32,11 +32,13 @@ from mscm_lib.study.reading import (
     whole_numbers,
 )
 from mscm_lib.study.variants import (
+    check_epochs,
     load_variants,
     placed,
     read_contrasts,
     read_variants,
     run_parameters,
+    with_epochs,
 )
 
 WORLD = "world"  # in place of seeds: each world is trained on once, from the seed of its drawing
@@ -186,6 +188,8 @@ def read_study(path: Path, text: str | None = None, whole: bool = False) -> Stud
                 resolve_run(study, dataset, variant)
             except ConfigError as error:
                 raise ConfigError(f"{where}: variant {variant}: {error}") from error
+    if study.variants_of and (told := with_epochs(study.variants, parameters)):
+        check_epochs(where, told, load_study(study.variants_of).run, study.run)
     return study
 
 

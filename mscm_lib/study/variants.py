@@ -3,12 +3,12 @@ its ``contrasts``, the sums of their means that it states in advance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import fsum, isfinite
 from pathlib import Path
 from typing import Any
 
-from mscm_lib.config import check_known
+from mscm_lib.config import RunConfig, check_known
 from mscm_lib.errors import ConfigError
 from mscm_lib.own_parts import beside
 from mscm_lib.paths import resolve
@@ -103,3 +103,24 @@ def placed(value: Any, folder: Path) -> Any:
     if not isinstance(value, Mapping):
         return value
     return beside({name: placed(each, folder) for name, each in value.items()}, folder)
+
+
+def with_epochs(names: Sequence[str], own: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Those of the variants ``names`` that say how many epochs they train; ``own``: see `read_variants`."""
+    known = {**load_variants(), **own}
+    return [name for name in names if "epochs" in known[name]]
+
+
+def check_epochs(
+    where: str, names: Sequence[str], meant: Mapping[str, Any], run: Mapping[str, Any]
+) -> None:
+    """Refuse variants ``names`` with epochs of their own beside another recipe than they were meant for.
+
+    Four times the 18 epochs of one recipe are less than half of another's 150.
+    """
+    there, here = (each.get("epochs", RunConfig.epochs) for each in (meant, run))
+    if there != here:
+        raise ConfigError(
+            f"{where}: {', '.join(names)} have epochs of their own, meant beside a training of {there}; "
+            f"here it is {here}. Define such lengths in a study with this data and variants of its own"
+        )

@@ -219,6 +219,13 @@ def test_a_study_is_put_on_other_data_with_its_recipe(name, on):
     assert (study.name, study.variants_of, study.data_of) == (f"{name}-{on}", name, on)
 
 
+def test_lengths_are_put_on_no_data_with_another_recipe():
+    for on, epochs in (("sysu", 150), ("quick", 10)):
+        with pytest.raises(ConfigError, match=f"beside a training of 18; here it is {epochs}"):
+            study_on("length", on)
+    assert study_on("length", "size_128").variants == load_study("length").variants
+
+
 def test_unknown_names_are_named_with_the_nearest():
     for call, words in (
         (lambda: study_on("components", "sisu"), "did you mean 'sysu'"),
