@@ -19,7 +19,7 @@ from mscm_lib.study.comparison import (
     compare_contrasts,
     compare_variants,
 )
-from mscm_lib.study.settings import Study, study_on
+from mscm_lib.study.settings import RunName, Study, study_on
 
 _COMPARISON = [
     "dataset", "search", "scoring", "metric", "variant", "worlds", "seeds", "mean", "low", "high",
@@ -79,14 +79,15 @@ class Experiment:
 
     def about(self) -> str:
         """What was asked of which networks, on what, and by which machine: a list in Markdown."""
-        run = self.study.config(next(self.study.runs()))
-        data = self.study.data[self.dataset]
+        first = next(self.study.runs())
+        run, data = self.study.config(first), self.study.data[self.dataset]
+        steps = self.provenance.get(first.name, {}).get("steps_per_epoch", run.steps_per_epoch)
         facts = {
             "datasets": ", ".join(f"{n} ({d.reader})" for n, d in self.study.data.items()),
             "people searched": str(data.settings.get("test_identities", "as the dataset has")),
             "image size": f"{run.height} × {run.width} pixels",
             "backbone": f"{run.backbone}, initial weights: {run.weights}",
-            "training": f"{run.epochs} epochs of {run.steps_per_epoch or 'as many as fit'} steps, "
+            "training": f"{run.epochs} epochs of {steps or 'as many'} steps{'' if steps else ' as fit'}, "
             f"{run.identities_per_batch} people × {run.images_per_identity} images a modality",
             "variants": ", ".join(self.study.variants),
             "seeds": ", ".join(map(str, self.study.seeds)) or "each world's own",
@@ -186,11 +187,17 @@ class Experiment:
         return found.assign(value=100 * table[figure].astype(float))
 
     def histories(self, dataset: str = "") -> pd.DataFrame:
-        """Every epoch of every run on a dataset (the first by default), with a column label."""
-        columns = ["dataset", "variant", "epoch", "accuracy"]
-        table = read_table(self.study.name, "histories", columns)
+        """Every epoch of every run on a dataset (the first by default), with columns label and steps.
+
+        Those are what the run really had made by the end of the epoch, by its record.
+        """
+        run = ["dataset", "variant", "trial", "seed"]
+        table = read_table(self.study.name, "histories", [*run, "epoch", "accuracy"])
         table = table[table["dataset"] == (dataset or self.dataset)]
-        return table.assign(label=[self.label(str(name)) for name in table["variant"]])
+        names = [RunName(*each).name for each in table[run].itertuples(index=False)]
+        made = [self.provenance[name]["steps_per_epoch"] for name in names]
+        labels = [self.label(str(name)) for name in table["variant"]]
+        return table.assign(label=labels, steps=(table["epoch"] + 1) * made)
 
     def distances(self) -> pd.DataFrame:
         """How far means of modalities, and of people, lie apart in each run, and the one over the other.

@@ -23,7 +23,8 @@ PEOPLE = 12
 ON_REAL_DATA = {
     f"{name}-{on}": (name, on)
     for name, on in (("components", "sysu"), ("losses", "llcm"), ("alpha", "sysu"), ("albs", "sysu"),
-                     ("multi_scale", "sysu"), ("streams", "sysu"), ("augmentations", "sysu"))
+                     ("multi_scale", "sysu"), ("streams", "sysu"), ("augmentations", "sysu"),
+                     ("lab", "sysu"), ("size_128", "sysu"), ("methods", "sysu"), ("way_around", "sysu"))
 }  # fmt: skip
 
 
@@ -46,7 +47,8 @@ def invented_tables(study, folder):
                 [*own.values(), images, kind, kind, 4, 0.4, 0.2]
                 for images in ("visible", "infrared")
             ]
-        records[run.name] = {"device": "cpu", "threads": 1, "system": "Linux", "commit": "c" * 40}
+        machine = {"device": "cpu", "threads": 1, "system": "Linux", "commit": "c" * 40}
+        records[run.name] = machine | {"steps_per_epoch": study.config(run).steps_per_epoch or 73}
     table = pd.concat(identities, ignore_index=True)
     comparison = [
         compare_variants(group, study.reference, metric).assign(
@@ -131,7 +133,7 @@ def test_it_reads_the_same_experiment_on_real_data(study, executed, capsys):
     names = executed(path, "measured", study)
     assert names["rows"]["mean"].notna().all()
     said = capsys.readouterr().out
-    assert f"`make study STUDY={study}` makes them again" in said
+    assert f"`make study STUDY={study}` makes them again" in said and "nan" not in said
     again = executed(path, "empty", study)
     assert again["rows"]["mean"].isna().all()
 
@@ -142,6 +144,16 @@ def test_without_results_it_says_so_and_how_to_make_them(path, executed, capsys)
     said = capsys.readouterr().out
     assert f"Not measured here. `make study STUDY={names['study']}`" in said
     assert names["rows"]["mean"].isna().all()
+
+
+def test_curves_and_pages_tell_the_steps_that_were_made(roots, monkeypatch):
+    monkeypatch.chdir(roots["measured"])
+    real = read_experiment("lab", "sysu")
+    assert {*real.histories()["steps"]} == {73} and "150 epochs of 73 steps" in real.about()
+    assert {*read_experiment("lab").histories()["steps"]} == {96}
+    monkeypatch.chdir(roots["empty"])
+    waiting = read_experiment("lab", "sysu")
+    assert waiting.histories().empty and "150 epochs of as many steps as fit" in waiting.about()
 
 
 def test_every_experiment_has_its_notebook():
