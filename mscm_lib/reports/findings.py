@@ -14,6 +14,8 @@ from mscm_lib.study.comparison import FLOOR, VERDICTS
 from mscm_lib.study.copies import QUICK, studies_of_notebooks
 from mscm_lib.study.settings import study_names
 
+EARLIER = "Of an earlier version"  # how a front page calls runs that other code or parameters made
+
 
 def findings(root: str = "") -> str:
     """A Markdown table, every study that has been run with its verdicts, and the experiments that wait.
@@ -49,6 +51,9 @@ def link(study: str, root: str = "") -> str:
 def _table(experiment: Experiment, name: str) -> Iterator[list[str]]:
     """A study's rows of the table of findings: its contrasts, then other pairs, a row a verdict."""
     place = f"{name}<br>beside {_reference(experiment)}; {_replicates(experiment)}"
+    page = resolve(f"results/{experiment.study.name}/README.md")
+    if page.is_file() and EARLIER in page.read_text(encoding="utf-8"):
+        place += f"; **{EARLIER.lower()}**"
     for compared in _compared(experiment):
         for differences, verdict in _by_verdict(compared, "<br>"):
             yield [place, differences, verdict]

@@ -16,7 +16,7 @@ from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
 from mscm_lib.reports.executed import title
 from mscm_lib.reports.experiments import mixed, read_measured
-from mscm_lib.reports.findings import found, gate
+from mscm_lib.reports.findings import EARLIER, found, gate
 from mscm_lib.study.changes import changed
 from mscm_lib.study.copies import copies_beside, copy_path
 from mscm_lib.study.searched import PAGE
@@ -96,10 +96,26 @@ def parameters(records: Mapping[str, Any]) -> str:
 
 
 def _freshness(study: Study) -> str:
-    if found := ", ".join(changed(study)):
+    if found := list(dict.fromkeys(map(_in_words, changed(study)))):
+        *others, last = found
+        told = f"{', '.join(others)} and {last}" if others else last
         again = f"`make study STUDY={study.name}` makes the runs again"
-        return f"**Of an earlier version**: {found} changed since, and {again}."
+        return f"**{EARLIER}**: {told} changed since, and {again}."
     return "The code and the parameters are still those that made these runs."
+
+
+def _in_words(path: str) -> str:
+    """What a reader calls that which a file of `changed` stands for."""
+    match path.split("/"):
+        case ["plan", run, _]:
+            return f"parameters of {run}"
+        case ["build", "own", _, run]:
+            return f"the code of training or the own parts of {run}"
+        case ["build", "code", "train", _]:
+            return "the code of training"
+        case ["build", "code", _]:
+            return "the code of evaluation"
+    return f"the list of finished runs ({path})"
 
 
 def _figure(path: Path) -> str:

@@ -99,6 +99,19 @@ def test_contrasts_come_first_and_no_pair_is_told_twice():
     assert [row[0] for row in rows[1:]] == [""] * 3 and "none +8.0" not in str(rows)
 
 
+def test_runs_of_an_earlier_version_are_called_so_where_their_study_stands(tmp_path, monkeypatch):
+    monkeypatch.setattr(findings, "resolve", lambda path: tmp_path / path)
+    found, page = _one_of_each_verdict(), tmp_path / "results/multi_scale/README.md"
+    page.parent.mkdir(parents=True)
+    for text, ending in (
+        ("**Of an earlier version**: the code", "; **of an earlier version**"),
+        ("", "in each"),
+    ):
+        page.write_text(text)
+        first, *others = (row[0] for row in findings._table(found, "name"))
+        assert first.endswith(ending) and not any(others)
+
+
 def test_a_sentence_says_no_more_than_its_verdict(monkeypatch):
     monkeypatch.setattr(findings, "gate", lambda _: "The gate.")
     assert findings.told(_one_of_each_verdict()).splitlines() == [

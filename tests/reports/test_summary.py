@@ -63,6 +63,23 @@ def test_runs_of_own_parts_are_current_where_nothing_has_been_built_yet(locked):
     assert not changed(STUDY)
 
 
+def test_what_changed_is_told_in_words_each_once(monkeypatch):
+    def told(*paths):
+        monkeypatch.setattr(summary, "changed", lambda study: [*paths])
+        return summary._freshness(STUDY)
+
+    code = ("build/code/20_evaluate", "build/code/train/none", "build/code/train/qct")
+    assert told(*code).startswith(
+        "**Of an earlier version**: the code of evaluation and the code of training changed since, and "
+        "`make study STUDY=way_around` makes"
+    )
+    plans = ("plan/a-t0-s0/evaluate.yaml", "plan/a-t0-s0/train.yaml", "plan/b-t0-s0/train.yaml")
+    said = "or the own parts of mimb, parameters of a-t0-s0 and parameters of b-t0-s0 changed"
+    assert said in told("build/own/way_around/mimb", *plans)
+    assert ": the list of finished runs (dvc.lock) changed" in told("dvc.lock")
+    assert told() == "The code and the parameters are still those that made these runs."
+
+
 def test_an_edited_part_is_named(locked):
     resolve(OWN).write_text("0  my_parts.py\n")
     assert changed(STUDY) == [OWN]
