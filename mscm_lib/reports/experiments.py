@@ -89,9 +89,9 @@ class Experiment:
             "backbone": f"{run.backbone}, initial weights: {run.weights}",
             "training": f"{run.epochs} epochs of {steps or 'as many'} steps{'' if steps else ' as fit'}, "
             f"{run.identities_per_batch} people × {run.images_per_identity} images a modality",
-            "variants": ", ".join(self.study.variants),
+            "variants": "; ".join(map(self.label, self.study.variants)),
             "seeds": ", ".join(map(str, self.study.seeds)) or "each world's own",
-            "compared with": self.study.reference,
+            "compared with": self.label(self.study.reference),
         }
         if records := [*self.provenance.values()]:
             facts["machine"] = "{device}, {threads} threads, {system}".format(**records[0])
@@ -187,10 +187,7 @@ class Experiment:
         return found.assign(value=100 * table[figure].astype(float))
 
     def histories(self, dataset: str = "") -> pd.DataFrame:
-        """Every epoch of every run on a dataset (the first by default), with columns label and steps.
-
-        Those are what the run really had made by the end of the epoch, by its record.
-        """
+        """Every epoch of every run on a dataset (the first by default): its label, and steps made by then."""
         run = ["dataset", "variant", "trial", "seed"]
         table = read_table(self.study.name, "histories", [*run, "epoch", "accuracy"])
         table = table[table["dataset"] == (dataset or self.dataset)]
@@ -267,6 +264,7 @@ def costs(variants: Sequence[str]) -> pd.DataFrame:
 _COSTS = {
     "without_classifier_M": "parameters, millions",
     "embed_GFLOP_per_image": "GFLOP to embed an image",
+    "train_GFLOP_per_sample": "GFLOP to train on a sample",
     "latency_ms_batch_1": "latency of one image, ms",
     "activations_MiB_per_sample": "activations, MiB a sample",
 }

@@ -47,7 +47,8 @@ def invented_tables(study, folder):
                 [*own.values(), images, kind, kind, 4, 0.4, 0.2]
                 for images in ("visible", "infrared")
             ]
-        machine = {"device": "cpu", "threads": 1, "system": "Linux", "commit": "c" * 40}
+        machine = {"device": "cpu", "processor": "AMD EPYC", "threads": 1, "system": "Linux"}
+        machine |= {"commit": "c" * 40, "versions": {"torch": "2.13.0"}}
         records[run.name] = machine | {"steps_per_epoch": study.config(run).steps_per_epoch or 73}
     table = pd.concat(identities, ignore_index=True)
     comparison = [
@@ -154,6 +155,16 @@ def test_curves_and_pages_tell_the_steps_that_were_made(roots, monkeypatch):
     monkeypatch.chdir(roots["empty"])
     waiting = read_experiment("lab", "sysu")
     assert waiting.histories().empty and "150 epochs of as many steps as fit" in waiting.about()
+
+
+def test_readers_are_told_labels_and_what_training_costs(executed):
+    names = executed(project_root() / "notebooks/34_multi_scale.ipynb", "measured")
+    about, beyond = names["experiment"].about(), {*names["beyond"].index}
+    assert "none; concatenation; cross attention" in about and "mscmnet" not in about
+    assert beyond == {"concatenation", "cross attention", "self attention", "MIMB"}
+    names = executed(project_root() / "notebooks/51_other_methods.ipynb", "measured")
+    trained = names["price"].set_axis(names["names"])["GFLOP to train on a sample"]
+    assert trained["caj-plain"] > trained["hc-triplet"] == trained["baseline"]
 
 
 def test_every_experiment_has_its_notebook():
