@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 
 COMMAND = "MSCM_COMMAND"
 """The environment variable by which a kernel knows the command that it runs for."""
+_IN_COMMON = ("commit", "processor", "device", "threads", "system", "versions")
 
 
 def provenance(
@@ -112,3 +113,12 @@ def git(root: Path, *arguments: str) -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.rstrip("\n")  # a line of `git status` may begin with a blank
+
+
+def mixed(records: Sequence[Mapping[str, Any]]) -> str:
+    """What the runs of one table should have in common and have not, in a sentence; "" if nothing."""
+    found = {key: sorted({str(each[key]) for each in records}) for key in _IN_COMMON}
+    told = [f"{key} ({'; '.join(values)})" for key, values in found.items() if len(values) > 1]
+    if not told:
+        return ""
+    return f"these runs differ in {', in '.join(told)}, and so may their figures by that alone"

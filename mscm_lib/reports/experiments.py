@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from mscm_lib.errors import DataError
 from mscm_lib.files import read_json
 from mscm_lib.metrics.inference import Estimate
 from mscm_lib.paths import resolve
+from mscm_lib.provenance import mixed
 from mscm_lib.study.comparison import (
     Gate,
     benchmark_of,
@@ -28,7 +29,6 @@ _COMPARISON = [
 ]  # fmt: skip
 _JUDGED = ["p_holm", "p_equivalence", "detectable", "verdict"]
 _TURNED = {"better": "worse", "worse": "better"}
-_IN_COMMON = ("commit", "processor", "device", "threads", "system", "versions")
 _RUNS = ["dataset", "variant", "seed", "mean_ap", "rank1"]
 Metric = Literal["mAP", "R1"]
 _MEASURES = {"mAP": ("ap", "mean_ap"), "R1": ("hit", "rank1")}
@@ -268,15 +268,6 @@ _COSTS = {
     "latency_ms_batch_1": "latency of one image, ms",
     "activations_MiB_per_sample": "activations, MiB a sample",
 }
-
-
-def mixed(records: Sequence[Mapping[str, Any]]) -> str:
-    """What the runs of one table should have in common and have not, in a sentence; "" if nothing."""
-    found = {key: sorted({str(each[key]) for each in records}) for key in _IN_COMMON}
-    told = [f"{key} ({'; '.join(values)})" for key, values in found.items() if len(values) > 1]
-    if not told:
-        return ""
-    return f"these runs differ in {', in '.join(told)}, and so may their figures by that alone"
 
 
 def span(row: Any, unit: str = "") -> str:

@@ -14,8 +14,9 @@ import pandas as pd
 from mscm_lib.files import write_text
 from mscm_lib.markdown import markdown_table
 from mscm_lib.paths import resolve
+from mscm_lib.provenance import mixed
 from mscm_lib.reports.executed import title
-from mscm_lib.reports.experiments import mixed, read_measured
+from mscm_lib.reports.experiments import read_measured
 from mscm_lib.reports.findings import EARLIER, found, gate
 from mscm_lib.study.changes import changed
 from mscm_lib.study.copies import copies_beside, copy_path

@@ -22,15 +22,17 @@ TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
 STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
 PACKED = (*fingerprint.DRAWING, *fingerprint.TREES)
 """What does not count where packed arrays are read and numbers made."""
-_DRAW = ("figures", "rankings", "reports", "summary")
 _COMMANDS = {
-    "prepare": "data.packed.opened",
-    "tables": "study.tables",
-    "figures": "reports.figures",
-    "rankings": "reports.searches",
-    "reports": "reports.executed",
-    "summary": "reports.summary",
+    "prepare": ("data.packed.opened", fingerprint.DRAWING),
+    "generate": ("data.generated", PACKED),
+    "write": ("data.packed.writing", PACKED),
+    "tables": ("study.tables", PACKED),
+    "figures": ("reports.figures", fingerprint.TREES),
+    "rankings": ("reports.searches", fingerprint.TREES),
+    "reports": ("reports.executed", fingerprint.TREES),
+    "summary": ("reports.summary", fingerprint.TREES),
 }
+"""A command's module, and what does not count for it."""
 
 
 def train_entry(config: RunConfig, study: str) -> str:
@@ -60,14 +62,9 @@ def write_code() -> None:
     """Write every stage's file, and one for each notebook's executed copy, whose prose counts."""
     notebooks = resolve("notebooks")
     files = {
-        entry: fingerprint.of_modules(
-            [f"{fingerprint.PACKAGE}.{module}"],
-            without=() if entry in _DRAW else fingerprint.DRAWING,
-        )
-        for entry, module in _COMMANDS.items()
+        entry: fingerprint.of_modules([f"{fingerprint.PACKAGE}.{module}"], without=without)
+        for entry, (module, without) in _COMMANDS.items()
     }
-    for entry, module in (("generate", "data.generated"), ("write", "data.packed.writing")):
-        files[entry] = fingerprint.of_modules([f"{fingerprint.PACKAGE}.{module}"], without=PACKED)
     for stem in (EVALUATE, REFERENCE):
         files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb", without=PACKED)
     for loss in (*METRIC_LOSSES, "none"):

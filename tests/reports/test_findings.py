@@ -160,6 +160,9 @@ def test_what_the_readme_says_in_words_stands_in_the_tables():
     assert all(4 < each < 5 for each in costs)
     assert lab.rows().loc["none", "verdict"] == scales.rows().loc["none", "verdict"] == "better"
     assert scales.against("none").loc["concatenation", "verdict"] == "better"
+    fewer = read_experiment("albs").rows()
+    assert fewer.loc[["none", "alb-2"], "verdict"].eq("better").all()
+    assert fewer["mean"].drop("none").max() < fewer.loc["none", "mean"]
     assert components.contrasts().loc["main effect of QFE", "verdict"].startswith("equivalent")
     assert rows.loc["qfe", "verdict"].startswith(untold)
     assert last.loc["dual", "verdict"].startswith(untold)

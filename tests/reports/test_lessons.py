@@ -195,6 +195,35 @@ def test_what_32_says_stands_in_the_tables():
     )
 
 
+def test_what_33_says_stands_in_the_tables():
+    albs = read_experiment("albs")
+    rows, stated, worlds = albs.rows(), albs.contrasts(), by_world(albs)
+    chain = ["none", "alb-1", "alb-2", "alb-3", "mscmnet"]
+    assert rows.loc[chain, "mean"].is_monotonic_decreasing
+    judged = rows["verdict"].isin(["better", "worse"])
+    assert rows.loc[judged, "verdict"].to_dict() == {"none": "better", "alb-2": "better"}
+    assert (
+        stated["verdict"].str.startswith(UNTOLD).all() and (worlds["alb-1"] < worlds["none"]).all()
+    )
+    first, more, deep = (stated.loc[name] for name in stated.index)
+    assert -0.5 < first["difference_high"] < 0 and -0.5 < more["difference_high"] < 0
+    four, three, two = "four", "three", "two"
+    holds(
+        "33_albs",
+        f"the mean falls with every block, from none to {four}; no block, and {two} blocks, do better than "
+        f"the paper's {four}",
+        f"The means fall from none to one, {two}, {three} and {four} blocks",
+        f"no block is better than the paper's {four}, and {two} blocks are better than {four}",
+        f"Of the {in_words(len(stated))} questions asked in advance none gets a verdict",
+        f"The first block takes {-first['difference']:.1f} points, in every world",
+        f"the line through one to {four} blocks falls by {-more['difference']:.1f} more",
+        f"{in_words(len(worlds))} worlds could have seen {in_words(first['detectable'])} and "
+        f"{in_words(more['detectable'])} points",
+        f"with {in_words(deep['detectable'])} points to be seen",
+        f"{four} blocks beside none",
+    )
+
+
 def test_what_34_says_stands_in_the_tables():
     scales = read_experiment("multi_scale")
     rows, plain = scales.rows(), scales.against("none")

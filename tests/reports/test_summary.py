@@ -10,8 +10,8 @@ import yaml
 
 from mscm_lib.files import read_json
 from mscm_lib.paths import project_root, resolve
+from mscm_lib.provenance import mixed
 from mscm_lib.reports import summary
-from mscm_lib.reports.experiments import mixed
 from mscm_lib.reports.summary import provenance
 from mscm_lib.study.changes import changed
 from mscm_lib.study.code import write_code, write_own_code
