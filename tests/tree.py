@@ -14,7 +14,7 @@ from pathlib import Path
 from mscm_lib.study.rehearsal import copy_project
 
 SOURCE = Path(__file__).resolve().parent.parent
-TREE = "MSCM_TEST_TREE"
+TREE, ORIGIN = "MSCM_TEST_TREE", "MSCM_TEST_ORIGIN"
 
 
 def enter():
@@ -22,6 +22,7 @@ def enter():
     made = None
     if TREE not in os.environ:
         made = os.environ[TREE] = tempfile.mkdtemp(prefix="mscm tree ")
+        os.environ[ORIGIN] = str(SOURCE)  # workers import this module from the copy
         os.chdir(SOURCE)
         copy_committed(Path(made))
     os.environ.pop("MSCM_COMMAND", None)
@@ -39,8 +40,9 @@ def leave(made):
 
 def committed(name):
     """A file's bytes at the last commit; in a tree without git as they are."""
-    shown = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=SOURCE, capture_output=True)
-    return (SOURCE / name).read_bytes() if shown.returncode else shown.stdout
+    origin = Path(os.environ[ORIGIN])
+    shown = subprocess.run(["git", "show", f"HEAD:{name}"], cwd=origin, capture_output=True)
+    return (origin / name).read_bytes() if shown.returncode else shown.stdout
 
 
 def copy_committed(destination):
