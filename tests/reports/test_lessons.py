@@ -219,7 +219,7 @@ def test_what_33_says_stands_in_the_tables():
         f"the line through one to {four} blocks falls by {-more['difference']:.1f} more",
         f"{in_words(len(worlds))} worlds could have seen {in_words(first['detectable'])} and "
         f"{in_words(more['detectable'])} points",
-        f"with {in_words(deep['detectable'])} points to be seen",
+        f"reads the stem or layer 3 they cannot tell, with {in_words(deep['detectable'])} points to be seen",
         f"{four} blocks beside none",
     )
 
