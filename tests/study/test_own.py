@@ -251,7 +251,7 @@ def test_a_wrong_csv_is_one_line_before_training(place, capsys, case):
 def test_a_csv_that_cannot_be_read_is_one_line(place, capsys):
     write_study(place, variants={"mine": None})
     write_table(place / DATA, rows(), ["file", *HEAD[1:]])
-    refused(capsys, "table.csv: column 'path'", "say them in settings.columns")
+    refused(capsys, "unknown column 'path'", "say them in settings.columns")
     text = (place / DATA / "table.csv").read_text()
     (place / DATA / "table.csv").write_text(text, encoding="utf-16")
     refused(capsys, "table.csv: is not UTF-8 text; save it again as plain UTF-8 text")
@@ -267,7 +267,7 @@ WRONG_SETTINGS = {
     ),
     "a camera": ({"places": [[2, 9]]}, "table.csv: has no image of camera 9, which the settings"),
     "rules that leave nothing": ({"places": [[2, 1]]}, "none of its 12 queries has a right answer"),
-    "a column": ({"columns": {"identity": "pid"}}, "table.csv: column 'pid'"),
+    "a column": ({"columns": {"identity": "pid"}}, "unknown column 'pid'"),
     "splits": ({"trials": [1, 2]}, "has no column for the trial, but settings.trials lists splits"),
 }  # fmt: skip
 
@@ -306,7 +306,7 @@ def test_a_network_that_cannot_be_is_one_line(place, capsys, run, words):
     refused(capsys, words)
 
 
-@pytest.mark.parametrize(("late", "told"), [([150], "150 is"), ([1], "1 is"), ([0], ""), ([], "")])
+@pytest.mark.parametrize(("late", "told"), [([150], "150 is"), ([1], "1 is"), ([], "")])
 def test_a_milestone_after_the_last_epoch_is_told(place, capsys, late, told):
     write_study(place, variants={"mine": None}, run={"milestones": late, "epochs": 1})
     out, err = check(capsys)
