@@ -173,6 +173,15 @@ def test_what_the_readme_says_in_words_stands_in_the_tables():
     assert read_experiment("alpha").rows().loc["alpha-1", "verdict"].startswith("equivalent")
 
 
+def test_the_readme_counts_the_studies_that_have_mimb_beside_no_block():
+    tables = map(pd.read_csv, sorted(resolve("results").glob("*/tables/comparison.csv")))
+    own = [{*table.query("dataset == 'lab'")["variant"]} for table in tables]
+    count = sum({"mscmnet", "none"} <= variants for variants in own)
+    words = dict(zip(range(3, 9), "three four five six seven eight".split(), strict=True))
+    text = " ".join(resolve("README.md").read_text(encoding="utf-8").split())
+    assert f"MIMB beside no block stands in {words[count]} of them" in text
+
+
 def test_a_pair_has_one_verdict_whichever_of_the_two_is_the_reference():
     for name in ("alpha", "multi_scale", "components"):
         found = read_experiment(name)
