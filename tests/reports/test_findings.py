@@ -177,7 +177,7 @@ def test_the_readme_counts_the_studies_that_have_mimb_beside_no_block():
     tables = map(pd.read_csv, sorted(resolve("results").glob("*/tables/comparison.csv")))
     own = [{*table.query("dataset == 'lab'")["variant"]} for table in tables]
     count = sum({"mscmnet", "none"} <= variants for variants in own)
-    words = dict(zip(range(3, 9), "three four five six seven eight".split(), strict=True))
+    words = dict(zip(range(3, 9), ["three", "four", "five", "six", "seven", "eight"], strict=True))
     text = " ".join(resolve("README.md").read_text(encoding="utf-8").split())
     assert f"MIMB beside no block stands in {words[count]} of them" in text
 
