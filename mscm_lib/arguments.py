@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from mscm_lib.claims import Claimed
+from mscm_lib.coercion import LONGEST
 from mscm_lib.config import unknown_key
 from mscm_lib.errors import ConfigError, StudyError
 from mscm_lib.paths import absent, existing, located, resolve
 
-LONGEST = 18  # digits of a whole number that 64 bits hold for certain
 Checked = TypeVar("Checked")
 Add = Callable[..., "Parser"]
 """Adds a command by its name, the function that runs it, a line of help, and what follows that."""

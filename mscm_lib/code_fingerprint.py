@@ -47,6 +47,8 @@ TREES = (
     f"{PACKAGE}.data.packed.decoding",
 )
 """What reads a tree on disk into packed arrays, whose own digest counts for all that comes after."""
+PACKED = (*DRAWING, *TREES)
+"""What does not count where packed arrays are read and numbers made."""
 Fingerprint = dict[str, str]
 """Digests by name of a module, a notebook or a file."""
 
@@ -86,7 +88,7 @@ def of_modules(
 def of_training(config: RunConfig) -> Fingerprint:
     """What a run's weights are made by, the user's own parts included."""
     own = of_own_parts(config)
-    without = (*DRAWING, *TREES, *(() if own else OWN_PARTS))
+    without = PACKED if own else (*PACKED, *OWN_PARTS)
     return of_modules([f"{PACKAGE}.training.engine"], config.metric_loss, without) | own
 
 

@@ -56,6 +56,7 @@ def coerce(key: str, value: Any, kind: type) -> Any:
     raise ConfigError(f"{key} = {shown(value)}: expected {_KINDS[kind]}")
 
 
+LONGEST = 18  # digits of a whole number that 64 bits hold for certain
 LEAST, MOST = -(2**63), 2**64 - 1
 """Whole numbers from here to there are read: those that PyTorch takes for a seed."""
 _KINDS = {bool: "true or false", str: "text", float: "a finite number", int: "a whole number"}

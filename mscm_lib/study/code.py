@@ -20,13 +20,11 @@ FOLDER, OWN = "build/code", "build/own"
 GENERATE, PREPARE, WRITE = (f"{FOLDER}/{name}" for name in ("generate", "prepare", "write"))
 TRAIN, EVALUATE, REFERENCE = "10_train", "20_evaluate", "21_reference_rankings"
 STAGES = {"train": TRAIN, "evaluate": EVALUATE, "reference": REFERENCE}
-PACKED = (*fingerprint.DRAWING, *fingerprint.TREES)
-"""What does not count where packed arrays are read and numbers made."""
 _COMMANDS = {
     "prepare": ("data.packed.opened", fingerprint.DRAWING),
-    "generate": ("data.generated", PACKED),
-    "write": ("data.packed.writing", PACKED),
-    "tables": ("study.tables", PACKED),
+    "generate": ("data.generated", fingerprint.PACKED),
+    "write": ("data.packed.writing", fingerprint.PACKED),
+    "tables": ("study.tables", fingerprint.PACKED),
     "figures": ("reports.figures", fingerprint.TREES),
     "rankings": ("reports.searches", fingerprint.TREES),
     "reports": ("reports.executed", fingerprint.TREES),
@@ -53,7 +51,7 @@ def write_own_code(study: Study) -> None:
     for run in study.runs():
         config = study.config(run)
         if sources(config):
-            digests = fingerprint.of_notebook(notebook, config.metric_loss, PACKED)
+            digests = fingerprint.of_notebook(notebook, config.metric_loss, fingerprint.PACKED)
             digests |= fingerprint.of_own_parts(config)
             _write(resolve(train_entry(config, study.name)), digests)
 
@@ -66,10 +64,12 @@ def write_code() -> None:
         for entry, (module, without) in _COMMANDS.items()
     }
     for stem in (EVALUATE, REFERENCE):
-        files[stem] = fingerprint.of_notebook(notebooks / f"{stem}.ipynb", without=PACKED)
+        files[stem] = fingerprint.of_notebook(
+            notebooks / f"{stem}.ipynb", without=fingerprint.PACKED
+        )
     for loss in (*METRIC_LOSSES, "none"):
         files[f"train/{loss}"] = fingerprint.of_notebook(
-            notebooks / f"{TRAIN}.ipynb", loss, (*PACKED, *fingerprint.OWN_PARTS)
+            notebooks / f"{TRAIN}.ipynb", loss, (*fingerprint.PACKED, *fingerprint.OWN_PARTS)
         )
     prose = {path.stem: fingerprint.of_prose(path) for path in notebooks.glob("[0-9]*.ipynb")}
     for stem, digest in prose.items():

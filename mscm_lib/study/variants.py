@@ -56,12 +56,11 @@ def read_variants(where: str, values: Any) -> tuple[dict[str, str], dict[str, di
 
 def _check_apart(place: str, name: str, labels: Mapping[str, str]) -> None:
     """Rows of a table and bars of a figure are told apart by their names."""
-    others = [label for other, label in labels.items() if other != name]
-    if taken := {name, labels[name]}.intersection((*FLOORS, CEILING)) or {
-        labels[name]
-    }.intersection(others):
+    floors, label = (*FLOORS, CEILING), labels[name]
+    taken = name if name in floors else label
+    if taken in floors or [*labels.values()].count(label) > 1:
         raise ConfigError(
-            f"{place}: {min(taken)!r} is another row's name in the tables; take another name or label"
+            f"{place}: {taken!r} is another row's name in the tables; take another name or label"
         )
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from mscm_lib.coercion import LONGEST
 from mscm_lib.data.faults import Findings, Part, Severity
 from mscm_lib.data.layouts.listing import (
     AGAIN,
     IMAGE_SUFFIXES,
-    LONGEST,
     Tree,
     is_number,
     loosely,

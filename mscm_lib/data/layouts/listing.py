@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from mscm_lib.coercion import LONGEST
 from mscm_lib.data.faults import Findings
 from mscm_lib.data.layouts.mistaken import mistaken_for
 
@@ -18,7 +19,6 @@ CAMERA_FOLDER = re.compile(r"cam(\d{1,9})")
 AGAIN = "copy it again from the release"
 PERMIT = "give yourself permission to read it"
 COMPANION = "._"  # what macOS puts before the name of a file of its own beside another
-LONGEST = 18  # digits of a whole number that 64 bits hold for certain
 
 
 @dataclass

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mscm_lib.coercion import LONGEST
 from mscm_lib.config import unknown_key
 from mscm_lib.data.faults import Findings
 from mscm_lib.data.layouts.listed import LineProblem, Listed
-from mscm_lib.data.layouts.listing import LONGEST, Tree, loosely, read_text
+from mscm_lib.data.layouts.listing import Tree, loosely, read_text
 from mscm_lib.data.layouts.table_protocol import OPTIONAL, REQUIRED, SPLITS, TableProtocol
 from mscm_lib.data.layouts.table_text import read_sheet
 
